@@ -1,0 +1,1 @@
+"""Frontdesk: an AI customer-service agent that runs in a company's own house."""

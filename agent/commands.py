@@ -1,0 +1,149 @@
+"""What the owner can do from the command line, the same whether or not a server runs.
+
+Each command is a function of what it needs and yields JSON-able lines: `{"progress": …}`,
+`{"text": …}` and at last `{"result": …}`. The CLI calls it directly when nobody holds the data
+directory, and through the server's Unix socket when somebody does. Invariant: a command behaves
+alike through both doors.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from agent.conversation.turn import Answerer, Question, ReplyDone
+from agent.domain import new_id
+from agent.errors import InvalidRequest, NotFound
+from agent.generation.requests import Priority
+from agent.storage.records import Records
+from knowledge_base.library import Library
+from knowledge_base.model import Hit
+
+Line = dict[str, Any]
+Need = Literal["library", "answerer", "records"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What there is to work with; a command says which of these it needs."""
+
+    library: Library | None = None
+    answerer: Answerer | None = None
+    records: Records | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    need: Need
+    run: Callable[..., AsyncIterator[Line]]
+
+
+async def dispatch(name: str, arguments: dict[str, Any], opened: Opened) -> AsyncIterator[Line]:
+    """Raises NotFound for an unknown command, InvalidRequest for arguments that do not fit."""
+    command = COMMANDS.get(name)
+    if command is None:
+        raise NotFound(f"There is no command '{name}'.")
+    try:
+        lines = command.run(getattr(opened, command.need), **arguments)
+    except TypeError as error:
+        raise InvalidRequest(f"The arguments do not fit '{name}': {error}.") from error
+    async for line in lines:
+        yield line
+
+
+async def ask(answerer: Answerer, question: str) -> AsyncIterator[Line]:
+    asked = Question(question)
+    async for part in answerer.answer(asked, message_id=new_id("m"), priority=Priority.STAFF):
+        if isinstance(part, ReplyDone):
+            yield {"result": part.message.wire() | ({"replaced": True} if part.replaced else {})}
+        else:
+            yield {"text": part.text}
+
+
+async def kb_add(
+    library: Library, paths: list[str], source: str | None = None, publish: bool = False
+) -> AsyncIterator[Line]:
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[Line | None] = asyncio.Queue()
+
+    def show(progress: object) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, {"progress": _plain(progress)})
+
+    adding = asyncio.create_task(
+        asyncio.to_thread(
+            library.add_paths,
+            [Path(path) for path in paths],
+            source=source,
+            publish=publish,
+            progress=show,
+        )
+    )
+    adding.add_done_callback(lambda _: lines.put_nowait(None))
+    while (line := await lines.get()) is not None:
+        yield line
+    yield {"result": [_plain(added) for added in await adding]}
+
+
+async def kb_list(library: Library) -> AsyncIterator[Line]:
+    documents = await asyncio.to_thread(library.documents)
+    yield {"result": [_plain(document) for document in documents]}
+
+
+async def kb_search(library: Library, query: str, k: int = 5) -> AsyncIterator[Line]:
+    hits = await asyncio.to_thread(library.search, query, k=k)
+    yield {"result": [_found(hit) for hit in hits]}
+
+
+async def kb_publish(library: Library, document_id: str) -> AsyncIterator[Line]:
+    await asyncio.to_thread(library.publish, document_id)
+    yield {"result": await _summary(library, document_id)}
+
+
+async def kb_rollback(library: Library, document_id: str, revision: int) -> AsyncIterator[Line]:
+    await asyncio.to_thread(library.rollback, document_id, revision)
+    yield {"result": await _summary(library, document_id)}
+
+
+async def kb_rebuild(library: Library) -> AsyncIterator[Line]:
+    await asyncio.to_thread(library.rebuild)
+    yield {"result": {"documents": len(await asyncio.to_thread(library.documents))}}
+
+
+async def keys_add(records: Records, name: str) -> AsyncIterator[Line]:
+    yield {"result": {"name": name, "key": await asyncio.to_thread(records.add_api_key, name)}}
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "ask": Command("answerer", ask),
+    "kb_add": Command("library", kb_add),
+    "kb_list": Command("library", kb_list),
+    "kb_search": Command("library", kb_search),
+    "kb_publish": Command("library", kb_publish),
+    "kb_rollback": Command("library", kb_rollback),
+    "kb_rebuild": Command("library", kb_rebuild),
+    "keys_add": Command("records", keys_add),
+}
+
+
+async def _summary(library: Library, document_id: str) -> Line:
+    return _plain(await asyncio.to_thread(library.document, document_id))
+
+
+def _found(hit: Hit) -> Line:
+    passage = hit.passage
+    return {
+        "document_id": passage.document_id,
+        "revision": passage.revision,
+        "title": passage.title,
+        "section": passage.section,
+        "text": passage.text,
+        "score": round(hit.score, 4),
+    }
+
+
+def _plain(value: Any) -> Line:
+    return {
+        name: str(item) if not isinstance(item, str | int | float | bool | type(None)) else item
+        for name, item in asdict(value).items()
+    }

@@ -1,0 +1,168 @@
+"""The nouns of a conversation, as they are stored and as they go over the wire.
+
+Knows no storage, no HTTP and no model. Everything here is frozen: a change is a new value.
+Times are RFC 3339 in UTC with `Z`.
+"""
+
+from datetime import UTC, datetime
+from secrets import token_urlsafe
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal["customer", "ai_agent", "human_agent", "system"]
+Status = Literal["pending", "open", "snoozed", "resolved"]
+Outcome = Literal["answered", "clarify", "refused", "handed_off"]
+HandoffReason = Literal[
+    "customer_request",
+    "missing_knowledge",
+    "low_confidence",
+    "policy_restriction",
+    "unsupported_request",
+    "tool_failure",
+    "approval_denied",
+    "agent_error",
+    "usage_limit",
+]
+
+
+def new_id(prefix: str) -> str:
+    """An opaque, URL-safe id with 128 random bits; the prefix only helps people who read logs."""
+    return f"{prefix}_{token_urlsafe(16)}"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Noun(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Citation(Noun):
+    """`n` is the number of the `[n]` marker in the reply; `quote` is verbatim from the revision."""
+
+    n: int
+    document_id: str
+    revision: int
+    title: str
+    section: str | None = None
+    quote: str
+    url: str | None = None
+
+
+class Timings(Noun):
+    retrieval_ms: float
+    first_token_ms: float
+    total_ms: float
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class Message(Noun):
+    """`pending` marks a reply that is still being written, `interrupted` one that was cut off."""
+
+    id: str
+    role: Role
+    content: str
+    created_at: str
+    author: str | None = None
+    citations: tuple[Citation, ...] | None = None
+    confidence: float | None = None
+    outcome: Outcome | None = None
+    timings: Timings | None = None
+    pending: bool | None = None
+    interrupted: bool | None = None
+
+    def wire(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class HandoffCard(Noun):
+    """What staff see first when a conversation reaches them."""
+
+    reason: HandoffReason
+    summary: str
+    intent: str
+    open_questions: tuple[str, ...]
+    sentiment: Literal["positive", "neutral", "negative"]
+    tried: tuple[str, ...]
+    citations: tuple[Citation, ...]
+    suggested_reply: str
+
+
+class Identity(Noun):
+    """Who the customer is. Only `identifier` and `claims` of a verified identity are facts."""
+
+    level: Literal["anonymous", "verified"] = "anonymous"
+    method: Literal["hmac", "jwt"] | None = None
+    identifier: str | None = None
+    claims: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
+
+
+class Turn(Noun):
+    """The reply being written now. `epoch` fences writers: a stale one's appends are refused."""
+
+    epoch: int
+    message_id: str
+    in_reply_to: str
+    attempts: int = 1
+
+
+class Conversation(Noun):
+    """The header of a conversation; its messages are in the event log.
+
+    `version` rises by one with every change of the header (optimistic concurrency);
+    `last_epoch` never falls, so that no two turns ever share an epoch.
+    """
+
+    id: str
+    token_hash: str
+    created_at: str
+    active_at: str
+    status: Status = "pending"
+    assignee: str | None = None
+    locale: str | None = None
+    page_url: str | None = None
+    identity: Identity = Identity()
+    turn: Turn | None = None
+    last_epoch: int = 0
+    version: int = 0
+
+
+class Event(Noun):
+    """One entry of a conversation's log. `id` is its Redis stream id: opaque, ordered, URL-safe."""
+
+    id: str
+    type: str
+    conversation_id: str
+    at: str
+    data: dict[str, Any]
+
+
+class EventDraft(Noun):
+    """An event before the log gave it its id."""
+
+    type: str
+    data: dict[str, Any]
+
+
+class Snapshot(Noun):
+    """A conversation as its readers see it: what the events up to `last_event_id` amount to."""
+
+    id: str
+    status: Status
+    assignee: str | None = None
+    messages: tuple[Message, ...] = ()
+    last_event_id: str = "0-0"
+
+    def wire(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "status": self.status,
+            "assignee": self.assignee,
+            "messages": [message.wire() for message in self.messages],
+            "last_event_id": self.last_event_id,
+        }

@@ -1,0 +1,74 @@
+"""Evaluation files: one JSON object a line, as the contract describes them.
+
+Invariant: an item that loads is complete; a line that is not says which line and what is wrong.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.domain import Message, Role
+from agent.errors import InvalidRequest
+
+
+class Turn(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    role: Literal["customer", "user", "agent"]
+    text: str
+
+
+class Item(BaseModel):
+    """`gold_docs` are document ids or file names, best first, an anchor (`#…`) left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    question: Annotated[str, Field(min_length=1)]
+    turns: tuple[Turn, ...] = ()
+    answer: str | None = None
+    gold_docs: tuple[str, ...] = ()
+    answerable: bool = True
+
+    @property
+    def gold(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name.split("#")[0] for name in self.gold_docs))
+
+    def history(self) -> tuple[Message, ...]:
+        return tuple(
+            Message(
+                id=f"{self.id}-{position}",
+                role=_role(turn.role),
+                content=turn.text,
+                created_at="1970-01-01T00:00:00Z",
+            )
+            for position, turn in enumerate(self.turns)
+        )
+
+
+def _role(role: str) -> Role:
+    return "ai_agent" if role == "agent" else "customer"
+
+
+def load_items(path: Path, limit: int | None = None) -> list[Item]:
+    """Raises InvalidRequest naming the file and the line."""
+    items: list[Item] = []
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                if limit is not None and len(items) >= limit:
+                    break
+                try:
+                    items.append(Item.model_validate(json.loads(line)))
+                except (ValueError, ValidationError) as error:
+                    reason = str(error).splitlines()[0]
+                    raise InvalidRequest(f"{path.name}, line {number}: {reason}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path} cannot be read: {error}.") from error
+    if not items:
+        raise InvalidRequest(f"{path} has no items.")
+    return items

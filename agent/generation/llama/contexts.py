@@ -1,0 +1,249 @@
+"""llama.cpp contexts: one that continues texts in many sequences, one that embeds them.
+
+Knows no thread: each context belongs to the one that its owner uses it from.
+"""
+
+import ctypes
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_cpp as native
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import GenerationFailed, SetupError
+from agent.generation.backend import Chunk
+from agent.generation.llama.model import LlamaModel
+from agent.generation.llama.sampling import LlamaSampler, open_sampler
+from agent.generation.requests import Sampling, TokenLogprob
+
+log = logging.getLogger("frontdesk.llama")
+
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class _Batch:
+    """One `llama_batch` whose arrays are numpy's, filled anew for each decode."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._tokens = np.zeros(capacity, np.int32)
+        self._positions = np.zeros(capacity, np.int32)
+        self._ones = np.ones(capacity, np.int32)
+        self._sequences = np.zeros(capacity, np.int32)
+        self._outputs = np.zeros(capacity, np.int8)
+        address = self._sequences.ctypes.data
+        self._rows = np.arange(address, address + 4 * capacity, 4, dtype=np.uint64)
+        self._count = np.arange(capacity, dtype=np.int32)
+        self.native = native.llama_batch()
+        self.native.token = _pointer(self._tokens, ctypes.c_int32)
+        self.native.pos = _pointer(self._positions, ctypes.c_int32)
+        self.native.n_seq_id = _pointer(self._ones, ctypes.c_int32)
+        self.native.seq_id = _pointer(self._rows, ctypes.POINTER(ctypes.c_int32))
+        self.native.logits = _pointer(self._outputs, ctypes.c_int8)
+
+    def fill(self, chunks: Sequence[Chunk], *, every_output: bool = False) -> list[int]:
+        """The place of each chunk's last token."""
+        end = 0
+        lasts = []
+        self._outputs[:] = every_output
+        for chunk in chunks:
+            start, end = end, end + len(chunk.tokens)
+            if end > self.capacity:
+                raise ValueError(f"more than {self.capacity} tokens for one batch")
+            self._tokens[start:end] = chunk.tokens
+            self._positions[start:end] = self._count[: end - start] + chunk.start
+            self._sequences[start:end] = chunk.sequence
+            if chunk.wants_logits:
+                self._outputs[end - 1] = 1
+            lasts.append(end - 1)
+        self.native.n_tokens = end
+        return lasts
+
+
+class LlamaBackend:
+    """`backend.Backend` on one llama.cpp context. All cells are in one pool (`kv_unified`), so
+    that sequences can share them."""
+
+    def __init__(
+        self,
+        model: LlamaModel,
+        *,
+        context_tokens: int,
+        batch_tokens: int,
+        sequences: int,
+        outputs: int,
+        threads: int,
+    ) -> None:
+        """`outputs` is the largest number of chunks of one decode that want logits."""
+        self.vocabulary = model
+        self.batch_tokens = batch_tokens
+        self.sequences = sequences
+        parameters = native.llama_context_default_params()
+        parameters.n_ctx = min(context_tokens, model.trained_context)
+        parameters.n_batch = parameters.n_ubatch = batch_tokens
+        parameters.n_seq_max = sequences
+        parameters.n_outputs_max = outputs
+        parameters.kv_unified = True
+        parameters.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        self._context = _open_context(model, parameters, threads)
+        self.context_tokens = min(int(parameters.n_ctx), native.llama_n_ctx(self._context))
+        self._memory = native.llama_get_memory(self._context)
+        self._batch = _Batch(batch_tokens)
+        self._lasts: list[int] = []
+        self._candidates = np.empty(model.size, _CANDIDATE)
+        self._ids = np.arange(model.size, dtype=np.int32)
+        self._array = native.llama_token_data_array()
+        self._one = native.llama_token_data()
+
+    def sampler(self, sampling: Sampling, grammar: str | None, max_tokens: int) -> LlamaSampler:
+        return open_sampler(self.vocabulary, sampling, grammar, max_tokens)
+
+    def decode(self, chunks: Sequence[Chunk]) -> bool:
+        self._lasts = self._batch.fill(chunks)
+        code = native.llama_decode(self._context, self._batch.native)
+        if code != 0:
+            log.error("llama_decode of %d tokens failed with %d", self._batch.native.n_tokens, code)
+        return bool(code == 0)
+
+    def sample(self, sampler: LlamaSampler, chunk: int) -> int | None:
+        row = self._lasts[chunk]
+        if sampler.grammar is None:
+            return int(native.llama_sampler_sample(sampler.chain, self._context, row))
+        # Checking the likeliest token alone is far cheaper than the whole vocabulary, and it is
+        # nearly always allowed.
+        token = self._choose(sampler, row, constrained=False)
+        if token is None or not self._allowed(sampler, token):
+            token = self._choose(sampler, row, constrained=True)
+        if token is not None:
+            native.llama_sampler_accept(sampler.grammar, token)
+            native.llama_sampler_accept(sampler.chain, token)
+        return token
+
+    def _choose(self, sampler: LlamaSampler, row: int, *, constrained: bool) -> int | None:
+        candidates = self._candidates
+        candidates["id"] = self._ids
+        candidates["logit"] = self._logits(row)
+        candidates["p"] = 0
+        array = self._array
+        array.data = _pointer(candidates, native.llama_token_data)
+        array.size, array.selected, array.sorted = len(candidates), -1, False
+        if constrained:
+            native.llama_sampler_apply(sampler.grammar, ctypes.byref(array))
+            if not np.isfinite(candidates["logit"]).any():
+                return None
+        native.llama_sampler_apply(sampler.chain, ctypes.byref(array))
+        chosen = array.data[array.selected]
+        return int(chosen.id) if math.isfinite(chosen.logit) else None
+
+    def _allowed(self, sampler: LlamaSampler, token: int) -> bool:
+        one, array = self._one, self._array
+        one.id, one.logit, one.p = token, 1.0, 0.0
+        array.data = ctypes.pointer(one)
+        array.size, array.selected, array.sorted = 1, -1, False
+        native.llama_sampler_apply(sampler.grammar, ctypes.byref(array))
+        return math.isfinite(one.logit)
+
+    def _logits(self, row: int) -> NDArray[np.float32]:
+        pointer = native.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
+
+    def logprobs(self, chunk: int, token: int, top: int) -> TokenLogprob:
+        logits = self._logits(self._lasts[chunk]).astype(np.float64)
+        logits -= logits.max()
+        logits -= math.log(np.exp(logits).sum())
+        best: list[int] = []
+        if top:
+            best = np.argpartition(logits, -top)[-top:].tolist()
+            best.sort(key=lambda index: -logits[index])
+        return TokenLogprob(
+            self._text(token),
+            float(logits[token]),
+            tuple((self._text(index), float(logits[index])) for index in best),
+        )
+
+    def _text(self, token: int) -> str:
+        return self.vocabulary.piece(token).decode("utf-8", "replace")
+
+    def copy(self, source: int, target: int) -> None:
+        native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def drop(self, sequence: int) -> None:
+        native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def close(self) -> None:
+        """Also closes the model."""
+        context, self._context = self._context, None
+        if context:
+            native.llama_free(context)
+            self.vocabulary.close()
+
+
+class LlamaEmbedder:
+    """Sentence vectors from one llama.cpp context of its own."""
+
+    def __init__(self, path: Path, *, batch_tokens: int, batch_texts: int, threads: int) -> None:
+        self._model = LlamaModel(path)
+        self.batch_tokens = batch_tokens
+        self.batch_texts = batch_texts
+        self.text_tokens = min(self._model.trained_context, batch_tokens)
+        self.dimensions: int = native.llama_model_n_embd(self._model.handle)
+        parameters = native.llama_context_default_params()
+        # A pooled batch has to be one micro-batch, or llama.cpp ends the process.
+        parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = batch_tokens
+        parameters.n_seq_max = batch_texts
+        parameters.embeddings = parameters.kv_unified = True
+        architecture = self._model.metadata("general.architecture")
+        if self._model.metadata(f"{architecture}.pooling_type") is None:
+            parameters.pooling_type = native.LLAMA_POOLING_TYPE_MEAN
+        self._context = _open_context(self._model, parameters, threads)
+        self._memory = native.llama_get_memory(self._context)
+        self._batch = _Batch(batch_tokens)
+
+    def tokenize(self, text: str) -> list[int]:
+        """At most `text_tokens`; from any thread."""
+        # No token of a sentence model has that many characters, so nothing is lost; a text of
+        # megabytes costs nothing.
+        return self._model.tokenize_whole(text[: self.text_tokens * 32], self.text_tokens)
+
+    def embed(self, texts: Sequence[list[int]]) -> NDArray[np.float32]:
+        """One row of length 1 for each text; together at most `batch_tokens` in `batch_texts`.
+        Raise GenerationFailed if llama.cpp cannot compute them."""
+        chunks = [Chunk(index, 0, tokens, wants_logits=False) for index, tokens in enumerate(texts)]
+        self._batch.fill(chunks, every_output=True)
+        if self._memory:
+            native.llama_memory_clear(self._memory, True)
+        compute = native.llama_decode if self._memory else native.llama_encode
+        if compute(self._context, self._batch.native) != 0:
+            raise GenerationFailed("The texts could not be embedded; try again.")
+        rows = np.empty((len(texts), self.dimensions), np.float32)
+        for index in range(len(texts)):
+            pointer = native.llama_get_embeddings_seq(self._context, index)
+            rows[index] = np.ctypeslib.as_array(pointer, shape=(self.dimensions,))
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return rows
+
+    def close(self) -> None:
+        context, self._context = self._context, None
+        if context:
+            native.llama_free(context)
+            self._model.close()
+
+
+def _open_context(model: LlamaModel, parameters: Any, threads: int) -> int:
+    parameters.n_threads = parameters.n_threads_batch = threads
+    parameters.no_perf = True
+    context: int | None = native.llama_init_from_model(model.handle, parameters)
+    if context is None:
+        raise SetupError(
+            f"There is not enough memory for a context of {parameters.n_ctx} tokens"
+            f" of {model.path.name}. Close other programs or choose a smaller context."
+        )
+    return context
+
+
+def _pointer(array: NDArray[Any], kind: Any) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(kind))

@@ -1,0 +1,176 @@
+"""What one asks of an engine and what comes back: plain values, no model, no thread.
+
+A prompt is a list of chat messages whose content may come in pieces. Pieces are tokenized one by
+one, never across their borders, so that a leading run of pieces has the same tokens, and so the
+same KV cells, whatever follows. `shared_pieces` says how many leading pieces of the first message
+are the same for many requests (the system prompt; later a policy passage): an engine may keep
+what it computed for them. Text of people and of documents never becomes a control token.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+from collections.abc import AsyncIterator, Mapping
+
+ChatRole = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
+
+
+class Priority(IntEnum):
+    """Lower goes first: a waiting customer before a staff draft before background work."""
+
+    CUSTOMER = 0
+    STAFF = 1
+    BACKGROUND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """`arguments` is a JSON object as text, as models write it and the OpenAI API carries it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """`parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """`pieces` joined are the content."""
+
+    role: ChatRole
+    pieces: tuple[str, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @classmethod
+    def of(cls, role: ChatRole, *pieces: str) -> Self:
+        return cls(role, pieces)
+
+    @property
+    def content(self) -> str:
+        return "".join(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """`temperature` 0 is greedy. Penalties and `logit_bias` (token id → bias) as in the OpenAI API."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    top_k: int = 0
+    seed: int = 0
+    repeat_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One generation. `grammar` is GBNF with a `root` rule; at most one of it and `json_schema`.
+
+    `logprobs` None: none are computed; n: each token's own and the n most likely ones.
+    `deadline_s` counts from submission; a request that is not done by then is cancelled.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] | str = "auto"
+    grammar: str | None = None
+    json_schema: Mapping[str, Any] | None = None
+    logprobs: int | None = None
+    shared_pieces: int = 1
+    priority: Priority = Priority.CUSTOMER
+    deadline_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """Natural logarithms. `top` has (text, logprob) of the most likely tokens, best first."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`cached_tokens` of the prompt's tokens were not computed for this request."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that was generated since the last delta, always whole characters."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last thing a stream yields. `text` is everything; tool calls are parsed out of it."""
+
+    text: str
+    reason: FinishReason
+    usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+    first_token_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is known of a model that serves. `sha256` is None for a remote engine."""
+
+    name: str
+    sha256: str | None
+    context_tokens: int
+
+
+@runtime_checkable
+class Permit(Protocol):
+    """The right to one generation; `release` may be called more than once."""
+
+    def release(self) -> None: ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A chat model: in this process (`engine.LlamaEngine`) or behind a URL (`remote.RemoteEngine`).
+
+    `reserve` raises EngineBusy when the queue is full and EngineDead when nothing serves. A permit
+    passed to `generate` is released when its stream ends, however it ends; without one, `generate`
+    reserves for itself. Leaving the iteration cancels the generation and frees its cells.
+    """
+
+    model: ModelCard
+
+    def reserve(self, priority: Priority = Priority.CUSTOMER) -> Permit: ...
+
+    def generate(
+        self, request: GenerationRequest, permit: Permit | None = None
+    ) -> AsyncIterator[Delta | Finished]: ...
+
+    async def count_tokens(self, text: str) -> int: ...
+
+    async def ping(self) -> None:
+        """Raise Unavailable, naming the remedy, if the engine cannot generate now."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,96 @@
+"""What routes ask for by type: the services, a conversation they may touch, a program's right.
+
+Owns the only ways in which a route gets a `Conversation` or knows its caller. Refuses to know
+endpoints. Invariant: no route reads a credential itself.
+"""
+
+import asyncio
+import re
+from typing import Annotated, Final, NamedTuple
+
+from fastapi import Depends, Request
+
+from agent.domain import Conversation
+from agent.errors import NotAuthorized, NotFound, Unavailable
+from agent.http.auth import bearer_token, from_this_machine
+from agent.services import Services
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def services_of(request: Request) -> Services:
+    services = getattr(request.app.state, "services", None)
+    if not isinstance(services, Services):
+        raise Unavailable("Frontdesk is starting; try again in a few seconds.")
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+class CustomerToken(NamedTuple):
+    """What a customer's program holds: `<conversation id>.<secret>`, opaque to it.
+
+    The id in front finds the conversation where the address names none; it proves nothing.
+    """
+
+    conversation_id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id}.{self.secret}"
+
+
+def customer_token(request: Request) -> CustomerToken:
+    token = bearer_token(request)
+    if token is None:
+        raise NotAuthorized("Send the conversation's token as 'Authorization: Bearer <token>'.")
+    conversation_id, _, secret = token.rpartition(".")
+    return CustomerToken(conversation_id, secret)
+
+
+TokenDep = Annotated[CustomerToken, Depends(customer_token)]
+
+
+async def own_conversation(
+    conversation_id: str, token: TokenDep, services: ServicesDep
+) -> Conversation:
+    """The conversation of the path, if the caller's token is its own."""
+    if not _ID.fullmatch(conversation_id):
+        raise NotFound("There is no such conversation.")
+    return await services.conversations.authorize(conversation_id, token.secret)
+
+
+ConversationDep = Annotated[Conversation, Depends(own_conversation)]
+
+
+async def tokens_conversation(token: TokenDep, services: ServicesDep) -> Conversation:
+    """The conversation that the token itself names."""
+    try:
+        return await own_conversation(token.conversation_id, token, services)
+    except NotFound:
+        raise NotAuthorized("The token is of no conversation that exists.") from None
+
+
+TokensConversationDep = Annotated[Conversation, Depends(tokens_conversation)]
+
+
+async def _holds_key(request: Request, services: Services) -> bool:
+    key = bearer_token(request)
+    if key is None:
+        return False
+    return await asyncio.to_thread(services.records.verify_api_key, key) is not None
+
+
+async def program(request: Request, services: ServicesDep) -> None:
+    """Another program, by API key."""
+    if not await _holds_key(request, services):
+        raise NotAuthorized(
+            "Send a valid API key as 'Authorization: Bearer <key>'; an admin makes one."
+        )
+
+
+async def operator(request: Request, services: ServicesDep) -> None:
+    """A program on this machine, or one with an API key."""
+    if not from_this_machine(request) and not await _holds_key(request, services):
+        raise NotAuthorized("Ask from this machine, or send an API key as a bearer token.")

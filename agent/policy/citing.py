@@ -1,0 +1,96 @@
+"""Puts citation markers into an answer while it streams, and judges each sentence as it ends.
+
+Refuses to know models and storage. Invariant: what `feed` and `finish` return, joined, is the
+answer's text; a marker `[n]` stands only behind a sentence that a given passage supports, and n
+counts passages in the order in which the answer first uses them.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from agent.policy import grounding, guardrails
+
+# Markers of the model's own are dropped: ours are decided by comparison, not by the model.
+_OWN_MARKER: Final = re.compile(r"\s?\[\d{1,2}\](?:\(#?\w*\))?")
+# What the next characters may turn into a sentence's end, a marker, or nothing at all.
+_UNDECIDED: Final = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s*$|\s*\[\d{0,2}\]?$|\s+$")
+
+
+class CitingStream:
+    """`sources`: the passages' texts; `background`: what else may be repeated (the question)."""
+
+    def __init__(self, sources: Sequence[str], background: Sequence[str] = ()) -> None:
+        self._sources = list(sources)
+        self._background = list(background)
+        self._held = ""
+        self._sentence = ""
+        self._order: list[int] = []
+        self._used: dict[int, list[str]] = {}
+        self._last_marker: int | None = None
+        self.text = ""
+        self.faults: list[str] = []
+        self.sentences: list[str] = []
+
+    def feed(self, text: str) -> str:
+        """The part of the answer that may be shown now."""
+        self._held += text
+        out = ""
+        while True:
+            self._held = _OWN_MARKER.sub("", self._held)
+            match = grounding.SENTENCE_END.search(self._held)
+            # A line's end is certain at once; a full stop only with the character behind it.
+            if match is None:
+                break
+            line_end = match.group().startswith("\n")
+            cut = match.start() if line_end else match.end()
+            out += self._take(cut) + self._close()
+            if line_end:
+                breaks = len(match.group())
+                out += self._pass(self._held[:breaks])
+                self._held = self._held[breaks:]
+        keep = re.search(r"[.!?…。！？]+[\"'”’)\]]*\s*$|\s*\[\d{0,2}\]?$|\s+$", self._held)
+        return out + self._take(keep.start() if keep else len(self._held))
+
+    def finish(self) -> str:
+        """What is left, with its marker."""
+        self._held = _OWN_MARKER.sub("", self._held).rstrip()
+        return self._take(len(self._held)) + self._close()
+
+    def used(self) -> list[tuple[int, str]]:
+        """(index of the passage, verbatim quote) in the order of the markers 1, 2, …"""
+        return [
+            (index, grounding.quote(self._used[index], self._sources[index]))
+            for index in self._order
+        ]
+
+    def _pass(self, text: str) -> str:
+        self.text += text
+        return text
+
+    def _take(self, length: int) -> str:
+        text, self._held = self._held[:length], self._held[length:]
+        self._sentence += text
+        return self._pass(text)
+
+    def _close(self) -> str:
+        """Judge the sentence that just ended; its marker, if it gets one."""
+        sentence, self._sentence = self._sentence.strip(), ""
+        if not re.search(r"\w", sentence):
+            return ""
+        self.sentences.append(sentence)
+        if guardrails.promises_work(sentence) or grounding.unsupported_figures(
+            sentence, [*self._sources, *self._background]
+        ):
+            self.faults.append(sentence)
+            return ""
+        found = grounding.support(sentence, self._sources).passage
+        if found is None or sentence.endswith((":", "?")):
+            return ""
+        if found not in self._used:
+            self._order.append(found)
+        self._used.setdefault(found, []).append(sentence)
+        if found == self._last_marker and not grounding.figures(sentence):
+            return ""
+        self._last_marker = found
+        return self._pass(f" [{self._order.index(found) + 1}]")

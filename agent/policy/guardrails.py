@@ -1,0 +1,138 @@
+"""What a customer's message is, before anything is looked up: pure functions of its text.
+
+Refuses to know models, storage and documents. Invariant: when in doubt a message is a question,
+for a question that is looked up needlessly costs a second, and one that is not is lost.
+"""
+
+import re
+from typing import Final, Literal
+
+MessageKind = Literal[
+    "question", "greeting", "thanks", "goodbye", "acknowledged", "about_me", "wants_person"
+]
+
+# Whole messages only: "hi, can I bring a dog?" is a question.
+_WORDS: Final[dict[MessageKind, str]] = {
+    "greeting": (
+        r"hi+|hello|hey+|hiya|howdy|good (?:morning|afternoon|evening|day)|greetings|"
+        r"hallo|guten (?:morgen|tag|abend)|moin|servus|grüezi|bonjour|bonsoir|salut|coucou|"
+        r"hola|buenos d[ií]as|buenas(?: tardes| noches)?|你好|您好|嗨|早上好|下午好|晚上好"
+    ),
+    "thanks": (
+        r"(?:ok(?:ay)?|great|perfect|super|cool|nice)?[,! ]*(?:many |lots of )?"
+        r"(?:thanks?(?: you)?|thx|ty|cheers)(?: (?:a lot|so much|very much|again|for (?:your|"
+        r"the) help))?|"
+        r"(?:vielen |besten )?dank(?:e)?(?: (?:sch[oö]n|sehr|dir|ihnen))?|merci(?: beaucoup|"
+        r" bien)?|"
+        r"(?:muchas )?gracias|谢谢(?:你|您)?|多谢"
+    ),
+    "goodbye": (
+        r"(?:good ?)?bye(?: bye)?|see (?:you|ya)(?: later)?|have a (?:nice|good|great) day|"
+        r"tsch[uü]ss|auf wiedersehen|au revoir|bonne journ[ée]e|adi[oó]s|hasta (?:luego|pronto)|"
+        r"再见|拜拜"
+    ),
+    "acknowledged": (
+        r"ok(?:ay|ey)?|k|got it|i see|understood|great|perfect|cool|nice|fine|all (?:right|good|"
+        r"clear)|"
+        r"alles klar|verstanden|d'accord|compris|vale|entendido|de acuerdo|好的?|明白了?|知道了"
+    ),
+    "about_me": (
+        r"(?:who|what) are you|are you (?:a |an )?(?:real|human|person|bot|robot|ai|machine|"
+        r"real person)"
+        r"(?: or (?:a |an )?\w+)?|am i (?:talking|speaking|chatting) (?:to|with) (?:a |an )?"
+        r"(?:human|person|real person|bot|robot|ai|machine)|(?:wer|was) (?:bist du|sind sie)|"
+        r"(?:qui|qu) ?(?:es-tu|êtes-vous)|qui[ée]n eres|你是(?:谁|机器人吗|真人吗)"
+    ),
+}
+_WHOLE: Final = {
+    kind: re.compile(rf"(?:{words})(?: there| everyone| all)?", re.IGNORECASE)
+    for kind, words in _WORDS.items()
+}
+
+_PERSON: Final = (
+    r"(?:a |an |some |your |the )?(?:real |live |actual |human )*"
+    r"(?:human|person|people|agent|advisor|adviser|representative|rep|operator|colleague|"
+    r"someone|somebody|"
+    r"staff(?: member)?|team member|customer (?:service|support)|support(?: team)?)"
+)
+_WANTS_PERSON: Final = re.compile(
+    rf"(?:\b(?:talk|speak|chat|connect(?: me)?|transfer(?: me)?|put me through|pass me|get me|"
+    rf"escalate)"
+    rf"(?: this)?(?: (?:to|with|over to|through to))? {_PERSON}\b(?! (?:of the host|my host))"
+    rf"|\b(?:i (?:want|need|would like|'d like)|give me|"
+    rf"get me) {_PERSON}(?! to\b)(?=[\s.!,]*(?:please|now|$))"
+    r"|^\W*(?:real |live )?(?:human|person|agent|representative|operator)(?: please)?\W*$"
+    r"|\bmit (?:einem|einer|jemand\w*|eurem|ihrem) ?(?:echten |richtigen )?(?:menschen|person|"
+    r"mitarbeiter\w*|"
+    r"kolleg\w*|berater\w*)? ?(?:aus \w+ team )?(?:sprechen|reden|verbinden|chatten)"
+    r"|\bparler (?:à|avec) (?:un|une|quelqu)\w*[ '’]?(?:un|humain|personne|conseiller|agent|"
+    r"vraie personne)?"
+    r"|\bhablar con (?:una? )?(?:persona|humano|agente|alguien|representante)"
+    r"|(?:转|找|要|和|联系).{0,3}(?:人工|真人|客服人员))",
+    re.IGNORECASE,
+)
+
+# A follow-up leans on what was said before: it is searched together with the question before it.
+_LEANS: Final = re.compile(
+    r"^(?:and|but|so|or|also|what about|how about|what if|then|und|aber|oder|et|mais|y|pero)\b"
+    r"|\b(?:it|its|they|them|their|theirs|that|those|this|these|he|she|him|her|ones|same|instead|"
+    r"otherwise|dies\w*|dort|ça|cela|eso|esto)\b",
+    re.IGNORECASE,
+)
+_SHORT_QUESTION_WORDS: Final = 4
+
+# A passive or first-person undertaking that no tool stands behind.
+_PROMISE: Final = re.compile(
+    r"\b(?:i|we)(?:'ll| will| shall|'m going to| am going to| are going to|'re going to)\s+"
+    r"(?:now |then |also |gladly |be happy to |make sure to )*"
+    r"(?:check|look (?:into|it up)|e-?mail|send|call|contact you|get back|follow up|process|"
+    r"refund you|"
+    r"cancel|change|update|arrange|forward|escalate|notify|investigate|book|issue)\b"
+    r"|\blet me (?:check|look|see|find out)\b",
+    re.IGNORECASE,
+)
+
+
+# The model saying in its own words what NO_ANSWER says.
+_DECLINES: Final = re.compile(
+    r"NO_ANSWER|\b(?:excerpts?|policy excerpts?|provided (?:information|policies|text))\b.{0,60}"
+    r"\b(?:do(?:es)? not|don't|doesn't|no information|nothing)\b"
+    r"|\b(?:not|isn't|aren't|never) (?:\w+ ){0,2}(?:specified|mentioned|stated|covered|provided|"
+    r"addressed) "
+    r"in (?:the|our|these) (?:\w+ )?(?:excerpts?|polic(?:y|ies)|information|documents?)"
+    r"|\bI (?:do not|don't|cannot|can't) (?:have|find) (?:\w+ ){0,3}(?:information|details|"
+    r"an answer)\b",
+    re.IGNORECASE,
+)
+
+
+def kind_of(text: str) -> MessageKind:
+    """What the message is as a whole."""
+    if wants_person(text):
+        return "wants_person"
+    bare = re.sub(r"[^\w\s',’-]", " ", text).strip(" ,-\n")
+    bare = re.sub(r"\s+", " ", bare).rstrip(",")
+    for kind, pattern in _WHOLE.items():
+        if pattern.fullmatch(bare):
+            return kind
+    return "question"
+
+
+def wants_person(text: str) -> bool:
+    """True if the customer asks for a human being, in any of the languages of the widget."""
+    return bool(_WANTS_PERSON.search(text))
+
+
+def leans_on_history(question: str) -> bool:
+    """True if the question cannot be searched alone: it points back or is a few words long."""
+    return len(question.split()) <= _SHORT_QUESTION_WORDS or bool(_LEANS.search(question))
+
+
+def promises_work(sentence: str) -> bool:
+    """True if the sentence undertakes something that nobody here will do."""
+    return bool(_PROMISE.search(sentence))
+
+
+def declines(answer: str) -> bool:
+    """True if the answer says that the policies do not say."""
+    return bool(_DECLINES.search(answer))

@@ -1,0 +1,206 @@
+"""Opens and closes everything the product is made of: the only composition root.
+
+Three sizes, each standing on the one before: the library (documents and their search), answering
+(library and model), and the whole service (answering, sessions, records). Invariant: what was
+opened is closed in reverse order, whatever happens in between.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from agent.conversation.service import ConversationService
+from agent.conversation.turn import Answerer
+from agent.errors import SetupError, Unavailable
+from agent.events.broadcast import Broadcaster
+from agent.generation.embedding import LlamaEmbeddings
+from agent.generation.engine import EngineSettings, LlamaEngine
+from agent.generation.remote import RemoteEngine
+from agent.generation.requests import Engine
+from agent.prompting import Prompts
+from agent.settings import Settings
+from agent.storage.archive import archive_idle
+from agent.storage.records import Records
+from agent.storage.redis import ConversationStore
+from agent.weights.store import resolve
+from knowledge_base.errors import KnowledgeUnavailable
+from knowledge_base.library import Library
+from knowledge_base.settings import KnowledgeSettings
+
+log = logging.getLogger(__name__)
+
+SAMPLE_SOURCE = "sample"
+_ARCHIVE_EVERY_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    library: Library
+    embeddings: LlamaEmbeddings
+
+
+@dataclass(frozen=True)
+class Answering:
+    knowledge: Knowledge
+    engine: Engine
+    prompts: Prompts
+    answerer: Answerer
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    engine: Engine
+    embeddings: LlamaEmbeddings
+    library: Library
+    store: ConversationStore
+    records: Records
+    prompts: Prompts
+    answerer: Answerer
+    conversations: ConversationService
+
+    async def ping(self) -> None:
+        """Raise Unavailable naming the part that is missing and what to do about it."""
+        await self.store.ping()
+        await self.engine.ping()
+        try:
+            await asyncio.to_thread(self.library.ping)
+        except KnowledgeUnavailable as error:
+            raise Unavailable(str(error)) from error
+
+
+@asynccontextmanager
+async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    weights = await asyncio.to_thread(resolve, None, settings.weights_dir, kind="embedding")
+    embeddings = await asyncio.to_thread(LlamaEmbeddings, weights.path)
+    try:
+        library = await asyncio.to_thread(
+            Library.open,
+            KnowledgeSettings(
+                data_dir=settings.data_dir / "knowledge",
+                database_url=settings.sql_url,
+                chroma_url=settings.chroma_url,
+                time_zone=settings.time_zone,
+            ),
+            embeddings,
+            weights.name,
+        )
+        try:
+            yield Knowledge(library, embeddings)
+        finally:
+            await asyncio.to_thread(library.close)
+    finally:
+        await asyncio.to_thread(embeddings.close)
+
+
+@asynccontextmanager
+async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
+    prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
+    async with open_knowledge(settings) as knowledge:
+        engine = await _open_engine(settings)
+        try:
+            answerer = Answerer(
+                engine=engine,
+                library=knowledge.library,
+                prompts=prompts,
+                time_zone=settings.time_zone,
+            )
+            yield Answering(knowledge, engine, prompts, answerer)
+        finally:
+            await engine.close()
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The whole product. `settings.redis_url` has to be set: whoever runs us starts the server."""
+    if settings.redis_url is None:
+        raise SetupError(
+            "Set FRONTDESK_REDIS_URL, or start with `frontdesk run`, which brings a server."
+        )
+    async with open_answering(settings) as answering:
+        records = await asyncio.to_thread(Records.open, settings.sql_url)
+        store = await ConversationStore.open(settings.redis_url)
+        broadcaster = Broadcaster(store)
+        await broadcaster.start()
+        conversations = ConversationService(
+            store=store,
+            broadcaster=broadcaster,
+            engine=answering.engine,
+            answerer=answering.answerer,
+            prompts=answering.prompts,
+            widget_secrets=await _secrets(records, settings, "widget_secret"),
+            jwt_secrets=await _secrets(records, settings, "jwt_secret"),
+        )
+        archiving = asyncio.create_task(_archive_now_and_then(store, records, settings))
+        try:
+            await conversations.recover()
+            yield Services(
+                settings=settings,
+                engine=answering.engine,
+                embeddings=answering.knowledge.embeddings,
+                library=answering.knowledge.library,
+                store=store,
+                records=records,
+                prompts=answering.prompts,
+                answerer=answering.answerer,
+                conversations=conversations,
+            )
+        finally:
+            archiving.cancel()
+            await asyncio.gather(archiving, return_exceptions=True)
+            await conversations.close()
+            await broadcaster.close()
+            await store.close()
+            await asyncio.to_thread(records.close)
+
+
+def seed_sample(library: Library, progress: Callable[[int, int], None] | None = None) -> bool:
+    """The sample company's policies, if the catalogue is empty. True if it was."""
+    if library.documents():
+        return False
+    with as_file(files("knowledge_base") / "content") as content:
+        library.add_paths([Path(content)], source=SAMPLE_SOURCE, publish=True, progress=progress)
+    return True
+
+
+async def _open_engine(settings: Settings) -> Engine:
+    if settings.engine_url is not None:
+        key = settings.engine_key.get_secret_value() if settings.engine_key else None
+        return await RemoteEngine.open(settings.engine_url, key=key, model=settings.engine_model)
+    weights = await asyncio.to_thread(resolve, settings.model, settings.weights_dir)
+    limits = EngineSettings(
+        context_tokens=settings.context_tokens,
+        max_sequences=settings.sequences,
+        queue_limit=settings.queue,
+        threads=settings.threads,
+        gpu_layers=settings.gpu_layers,
+    )
+    return await LlamaEngine.open(
+        weights.path, name=weights.name, sha256=weights.sha256, settings=limits
+    )
+
+
+async def _secrets(records: Records, settings: Settings, name: str) -> tuple[bytes, ...]:
+    given = getattr(settings, name)
+    if given is not None:
+        secrets = tuple(part.strip().encode() for part in given.get_secret_value().split(","))
+        if not all(secrets):
+            raise SetupError(f"FRONTDESK_{name.upper()} is empty: set a long random text.")
+        return secrets
+    return await asyncio.to_thread(records.secret, name)
+
+
+async def _archive_now_and_then(
+    store: ConversationStore, records: Records, settings: Settings
+) -> None:
+    while True:
+        await asyncio.sleep(_ARCHIVE_EVERY_S)
+        try:
+            await archive_idle(store, records, idle_days=settings.archive_days)
+        except Unavailable as error:
+            log.warning("Idle conversations were not archived this time: %s", error)

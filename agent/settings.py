@@ -1,0 +1,119 @@
+"""Every setting of the product: one typed tree, read once, frozen, loud when wrong.
+
+Environment variables `FRONTDESK_*` or a `.env` file in the working directory; the README's table
+names each one (a test compares them). Secrets that are not set are generated at first start and
+kept in SQL (see storage.records), never empty.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agent.errors import SetupError
+
+
+def cache_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frontdesk"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="FRONTDESK_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(
+        Path("data"), description="Uploads, databases, embedded servers' files, the lock."
+    )
+    weights_dir: Path = Field(
+        default_factory=lambda: cache_dir() / "weights",
+        description="Model files; shared by all data directories (default: the user's cache).",
+    )
+    model: str | None = Field(
+        None, description="Chat model: a catalogue name, a path, or hf://repo@revision/file."
+    )
+    redis_url: str | None = Field(
+        None, description="Redis or Valkey for sessions (default: an embedded Valkey)."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL (default: SQLite in the data directory)."
+    )
+    chroma_url: str | None = Field(
+        None, description="Chroma server (default: embedded, in the data directory)."
+    )
+    engine_url: str | None = Field(
+        None, description="OpenAI-compatible server to use instead of the in-process engine."
+    )
+    engine_key: SecretStr | None = Field(None, description="API key for FRONTDESK_ENGINE_URL.")
+    engine_model: str | None = Field(
+        None, description="Model to ask for at FRONTDESK_ENGINE_URL (default: its first)."
+    )
+    widget_secret: SecretStr | None = Field(
+        None, description="Signs identifier_hash; two, comma-separated, for rotation."
+    )
+    jwt_secret: SecretStr | None = Field(
+        None, description="Signs customers' JWTs (HS256); two, comma-separated, for rotation."
+    )
+    widget_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins, comma-separated, that may embed the widget and call the API."
+    )
+    time_zone: str = Field("UTC", description="Zone whose calendar dates policies follow.")
+    sample: bool = Field(True, description="Seed an empty catalogue with the sample company.")
+    company: str = Field("Tidelark", description="The company's name, as the agent says it.")
+    prompts_dir: Path | None = Field(
+        None, description="Templates here replace the built-in prompts one by one."
+    )
+    context_tokens: int = Field(8192, ge=2048, description="KV cells shared by all sequences.")
+    sequences: int = Field(8, ge=1, le=64, description="Answers written at the same time.")
+    queue: int = Field(32, ge=1, description="Turns that may wait before callers hear 'busy'.")
+    threads: int | None = Field(None, ge=1, description="Threads of the model (default: cores).")
+    gpu_layers: int = Field(0, ge=0, description="Layers offloaded, if llama.cpp was built for it.")
+    archive_days: int = Field(
+        7, ge=1, description="Idle days after which a conversation moves from Redis to SQL."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("widget_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"'{value}' is not a time zone; use one like Europe/Berlin") from error
+        return value
+
+    @field_validator("data_dir", "weights_dir", "prompts_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
+    @cached_property
+    def sql_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'frontdesk.sqlite3'}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment; `overrides` that are not None win.
+
+    Raises SetupError naming the variable and what is wrong with it, never its value.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FRONTDESK_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SetupError(f"{name}: {first['msg']}. See the settings table in the README.") from None

@@ -1,0 +1,1 @@
+"""Where conversations live (Redis or Valkey) and where what outlives them is kept (SQL)."""

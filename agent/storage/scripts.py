@@ -1,0 +1,105 @@
+"""The Lua scripts that make each write to a conversation one atomic step.
+
+All keys of a script belong to one conversation and share its hash tag. Every script decides before
+it writes anything, because a script that fails halfway is not rolled back. Each write carries a
+nonce and remembers its result under it, so that a caller whose answer was lost can send it again.
+
+A header hash has: `v` version, `epoch` of the running turn ("" if none), `json`, `base` (what the
+trimmed part of the log amounted to), `op`/`ids`/`was` (nonce, event ids and ended epoch of the last
+commit), `aop`/`aids` (the same of the last append).
+"""
+
+from typing import Final
+
+# KEYS header erased; ARGV version epoch json
+CREATE: Final = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return 'erased' end
+local stored = redis.call('HGET', KEYS[1], 'json')
+if stored == ARGV[3] then return 'ok' end
+if stored then return 'exists' end
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'epoch', ARGV[2], 'json', ARGV[3])
+return 'ok'
+"""
+
+# KEYS header log sent
+# ARGV nonce, version it was made from, version, epoch, json, client_message_id or "", message_id,
+#      index (from 1) of the draft whose event id is remembered, then type, at, data of each draft
+COMMIT: Final = """
+local stored = redis.call('HMGET', KEYS[1], 'v', 'op', 'ids', 'was', 'epoch')
+if not stored[1] then return {'missing'} end
+if stored[2] == ARGV[1] then return {'ok', stored[3], stored[4], redis.call('XLEN', KEYS[2])} end
+if stored[1] ~= ARGV[2] then return {'conflict'} end
+if ARGV[6] ~= '' and redis.call('HEXISTS', KEYS[3], ARGV[6]) == 1 then return {'conflict'} end
+local ids = {}
+for i = 9, #ARGV, 3 do
+    ids[#ids + 1] = redis.call(
+        'XADD', KEYS[2], '*', 'type', ARGV[i], 'at', ARGV[i + 1], 'data', ARGV[i + 2])
+end
+if ARGV[6] ~= '' then
+    redis.call('HSET', KEYS[3], ARGV[6], ARGV[7] .. ' ' .. ids[tonumber(ARGV[8])])
+end
+local joined = table.concat(ids, ' ')
+redis.call('HSET', KEYS[1], 'v', ARGV[3], 'epoch', ARGV[4], 'json', ARGV[5],
+    'op', ARGV[1], 'ids', joined, 'was', stored[5])
+return {'ok', joined, stored[5], redis.call('XLEN', KEYS[2])}
+"""
+
+# KEYS header log; ARGV nonce, epoch, then type, at, data of each draft
+APPEND: Final = """
+local stored = redis.call('HMGET', KEYS[1], 'epoch', 'aop', 'aids')
+if stored[2] == ARGV[1] then return {'ok', stored[3]} end
+if stored[1] ~= ARGV[2] then return {'stale'} end
+local ids = {}
+for i = 3, #ARGV, 3 do
+    ids[#ids + 1] = redis.call(
+        'XADD', KEYS[2], '*', 'type', ARGV[i], 'at', ARGV[i + 1], 'data', ARGV[i + 2])
+end
+local joined = table.concat(ids, ' ')
+redis.call('HSET', KEYS[1], 'aop', ARGV[1], 'aids', joined)
+return {'ok', joined}
+"""
+
+# KEYS header log; ARGV base as it was read or "", new base, first event id that stays
+TRIM: Final = """
+local stored = redis.call('HMGET', KEYS[1], 'v', 'base')
+if not stored[1] or (stored[2] or '') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'base', ARGV[2])
+return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])
+"""
+
+# KEYS header log sent; ARGV version. Lets go of a conversation that the archive has.
+RELEASE: Final = """
+local stored = redis.call('HMGET', KEYS[1], 'v', 'epoch')
+if not stored[1] or stored[1] ~= ARGV[1] or stored[2] ~= '' then return 0 end
+return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+"""
+
+# KEYS header log sent erased
+# ARGV version, json, base, number of remembered client message ids, those ids and their values,
+#      then id, type, at, data of each event
+RESTORE: Final = """
+if redis.call('EXISTS', KEYS[4]) == 1 then return 'erased' end
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'epoch', '', 'json', ARGV[2], 'base', ARGV[3])
+local last = 4 + 2 * tonumber(ARGV[4])
+for i = 5, last, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = last + 1, #ARGV, 4 do
+    redis.call('XADD', KEYS[2], ARGV[i],
+        'type', ARGV[i + 1], 'at', ARGV[i + 2], 'data', ARGV[i + 3])
+end
+return 'ok'
+"""
+
+# KEYS header log sent erased; ARGV seconds that the tombstone stays
+ERASE: Final = """
+redis.call('SET', KEYS[4], '1', 'EX', ARGV[1])
+return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+"""
+
+# KEYS sorted set; ARGV member, score as it was read
+FORGET_UNCHANGED: Final = """
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then
+    return redis.call('ZREM', KEYS[1], ARGV[1])
+end
+return 0
+"""

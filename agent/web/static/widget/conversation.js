@@ -1,0 +1,407 @@
+/**
+ * Owns one customer's conversation: its token in this browser, its snapshot, what waits to be
+ * sent, and the live stream.
+ * Refuses to know the DOM and the page around the frame.
+ * Invariant: a message the customer sent is in the snapshot or in the outbox, never in neither.
+ */
+
+import { Api, ApiError } from '../shared/api.js';
+import { applyEvent, EventStream } from '../shared/events.js';
+import { Outbox } from './outbox.js';
+import { keep, recall } from './storage.js';
+
+const STORED = 'frontdesk.conversation';
+// A hidden tab gives its connection back: over HTTP/1.1 a browser has six for a server.
+const HIDDEN_GRACE_MS = 20_000;
+const REFRESH_AGAIN_MS = 3_000;
+const TYPING_MS = 6_000;
+const GONE = new Set([401, 404, 410]);
+
+/** Emits "change" (something to draw), "event" (detail: one event) and "problem" (detail: error). */
+export class Conversation extends EventTarget {
+  snapshot = null;
+  greeting = '';
+  outbox = new Outbox();
+  notices = []; // {kind, key, after: message id}: what this page has to say, not stored
+  ratings = {};
+  link = 'idle'; // "idle" | "connecting" | "open" | "waiting" | "closed"
+  typingUntil = 0;
+  askingForPerson = false;
+  problem = null; // why there is no conversation yet
+
+  #credentials = null;
+  #customer = {};
+  #locale;
+  #pageUrl;
+  #stream = null;
+  #opening = null;
+  #draining = false;
+  #drainTimer = null;
+  #hiddenTimer = null;
+  #epoch = 0; // one more for every conversation left: late answers of the old one count for nothing
+
+  constructor({ locale, pageUrl = null }) {
+    super();
+    this.#locale = locale;
+    this.#pageUrl = pageUrl;
+    this.api = new Api({ base: '/api/v1', headers: () => this.#headers() });
+    this.#adopt(recall('local', STORED));
+    window.addEventListener('storage', (event) => event.key === STORED && this.#otherTab());
+    window.addEventListener('online', () => this.#backOnline());
+    window.addEventListener('offline', () => this.#changed());
+    document.addEventListener('visibilitychange', () => this.#visibility());
+  }
+
+  get exists() {
+    return this.#credentials !== null;
+  }
+
+  get status() {
+    return this.snapshot?.status ?? 'pending';
+  }
+
+  get messages() {
+    return this.snapshot?.messages ?? [];
+  }
+
+  get offline() {
+    return navigator.onLine === false;
+  }
+
+  setLocale(locale) {
+    this.#locale = locale;
+  }
+
+  /** Makes sure there is a conversation: takes the stored one up again, or begins one. */
+  open() {
+    if (this.snapshot) return Promise.resolve();
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+      this.#changed();
+    });
+    return this.#opening;
+  }
+
+  send(content) {
+    const text = content.trim();
+    if (!text) return;
+    this.outbox.add(text, this.messages.at(-1)?.id ?? null);
+    this.#drain();
+  }
+
+  retry(clientMessageId) {
+    this.outbox.retry(clientMessageId);
+    this.#drain();
+  }
+
+  async handoff(reason = 'customer_request') {
+    if (this.askingForPerson) return;
+    this.askingForPerson = true;
+    this.#changed();
+    try {
+      await this.#inConversation(() => this.api.post(`${this.#path()}/handoff`, { reason }));
+    } catch (error) {
+      this.#notice('handoff_failed');
+      this.#failed(error);
+    } finally {
+      this.askingForPerson = false;
+      this.#changed();
+    }
+  }
+
+  /** A rating counts when the server has it; a failure is thrown to whoever asked. */
+  async rate(messageId, rating, comment) {
+    const body = comment ? { rating, comment } : { rating };
+    await this.api.post(`${this.#path()}/messages/${encodeURIComponent(messageId)}/feedback`, body);
+    this.ratings = { ...this.ratings, [messageId]: rating };
+    this.#store();
+    this.#changed();
+  }
+
+  /** Erases the conversation on the server and here; throws when the server could not. */
+  async erase() {
+    try {
+      if (this.#credentials) await this.api.delete(this.#path());
+    } catch (error) {
+      if (!GONE.has(error.status)) throw error;
+    }
+    this.leave();
+    this.#notice('deleted');
+  }
+
+  /** Forgets the conversation in this browser; the company keeps its copy. */
+  leave() {
+    this.#forget();
+    this.outbox.clear();
+    this.#changed();
+  }
+
+  /** Log-out on the host page: whoever comes after this customer sees nothing of it. */
+  reset() {
+    this.#customer = {};
+    this.leave();
+  }
+
+  /** Who the host page says the customer is; proven by `identifier_hash` or `jwt`. */
+  async identify(customer) {
+    this.#customer = { ...this.#customer, ...customer };
+    if (!this.#credentials || !(customer.jwt || customer.identifier_hash)) return;
+    try {
+      const answer = await this.api.post(`${this.#path()}/identify`, { customer: this.#customer });
+      if (!answer?.token) return;
+      this.#credentials = { ...this.#credentials, token: answer.token };
+      this.#store();
+    } catch (error) {
+      // 409: this is another person's conversation, and is not shown to this one.
+      if (error.status === 409) this.leave();
+      else this.#failed(error);
+    }
+  }
+
+  #headers() {
+    return this.#credentials ? { authorization: `Bearer ${this.#credentials.token}` } : {};
+  }
+
+  #path() {
+    return `/conversations/${encodeURIComponent(this.#credentials.id)}`;
+  }
+
+  #adopt(stored) {
+    this.#credentials = stored?.id && stored.token ? stored : null;
+    this.greeting = this.#credentials?.greeting ?? '';
+    this.ratings = this.#credentials?.ratings ?? {};
+  }
+
+  #store() {
+    this.#credentials = { ...this.#credentials, greeting: this.greeting, ratings: this.ratings };
+    keep('local', STORED, this.#credentials);
+  }
+
+  #forget() {
+    this.#epoch += 1;
+    this.#close();
+    this.#credentials = null;
+    this.greeting = '';
+    this.ratings = {};
+    keep('local', STORED, null);
+  }
+
+  #close() {
+    this.#stream?.stop();
+    this.#stream = null;
+    this.snapshot = null;
+    this.notices = [];
+    this.typingUntil = 0;
+    this.link = 'idle';
+  }
+
+  async #open() {
+    try {
+      // Two tabs that open at once must not begin two conversations.
+      await oneTabAtATime(async () => {
+        if (!this.#credentials) this.#adopt(recall('local', STORED));
+        if (!this.#credentials || !(await this.#resume())) await this.#begin();
+      });
+      this.problem = null;
+      this.#listen();
+    } catch (error) {
+      this.problem = error;
+      this.#failed(error);
+      throw error;
+    }
+    this.#drain();
+  }
+
+  /** False when the stored conversation has ended; throws when that could not be found out. */
+  async #resume() {
+    const epoch = this.#epoch;
+    try {
+      const snapshot = await this.api.get(this.#path());
+      this.#unless(epoch);
+      this.#take(snapshot);
+      return true;
+    } catch (error) {
+      this.#unless(epoch);
+      if (!GONE.has(error.status)) throw error;
+      this.#forget();
+      this.#notice('expired');
+      return false;
+    }
+  }
+
+  async #begin() {
+    const epoch = this.#epoch;
+    const body = { locale: this.#locale };
+    if (Object.keys(this.#customer).length) body.customer = this.#customer;
+    if (this.#pageUrl) body.page_url = this.#pageUrl;
+    const begun = await this.api.post('/conversations', body);
+    this.#unless(epoch);
+    this.#credentials = { id: begun.id, token: begun.token };
+    this.greeting = begun.greeting ?? '';
+    this.#store();
+    const snapshot = await this.api.get(this.#path());
+    this.#unless(epoch);
+    this.#take(snapshot);
+  }
+
+  #unless(epoch) {
+    if (epoch !== this.#epoch) throw new ApiError({ code: 'left', title: 'The conversation was left' });
+  }
+
+  #take(snapshot) {
+    this.snapshot = snapshot;
+    this.outbox.settle(snapshot.messages);
+    this.#changed();
+  }
+
+  #listen() {
+    this.#stream?.stop();
+    this.#stream = null;
+    if (document.hidden) return;
+    const epoch = this.#epoch;
+    const mine = (handle) => (value) => epoch === this.#epoch && handle(value);
+    this.#stream = new EventStream({
+      url: `/api/v1${this.#path()}/events`,
+      headers: () => this.#headers(),
+      lastEventId: this.snapshot.last_event_id,
+      onEvent: mine((event) => this.#event(event)),
+      onReset: mine(() => this.#refresh()),
+      onDenied: mine(() => this.#refresh()),
+      onState: mine((state) => {
+        this.link = state;
+        if (state === 'open') this.outbox.retryUnreachable();
+        if (state === 'open') this.#drain();
+        this.#changed();
+      }),
+    }).start();
+  }
+
+  /** A new snapshot and a new stream; a conversation that has ended makes place for a new one. */
+  async #refresh() {
+    const epoch = this.#epoch;
+    this.#stream?.stop();
+    this.#stream = null;
+    try {
+      if (await this.#resume()) this.#listen();
+      else await this.open();
+    } catch (error) {
+      if (epoch !== this.#epoch) return;
+      this.#failed(error);
+      setTimeout(() => epoch === this.#epoch && this.#refresh(), REFRESH_AGAIN_MS);
+    }
+  }
+
+  #event(event) {
+    if (event.type === 'typing') {
+      if (event.data?.role !== 'customer') this.#typing();
+      return;
+    }
+    this.snapshot = applyEvent(this.snapshot, event);
+    if (event.type === 'message.created') {
+      this.typingUntil = 0;
+      this.outbox.settle(this.snapshot.messages);
+    }
+    if (event.type === 'turn.failed') this.#notice('turn_failed');
+    this.dispatchEvent(new CustomEvent('event', { detail: event }));
+    this.#changed();
+  }
+
+  #typing() {
+    this.typingUntil = Date.now() + TYPING_MS;
+    setTimeout(() => this.#changed(), TYPING_MS + 50);
+    this.#changed();
+  }
+
+  /** Sends what waits, in order, one at a time. */
+  async #drain() {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#changed();
+    for (let item = this.outbox.next(); item; item = this.outbox.next()) {
+      const pause = (item.retry_at ?? 0) - Date.now();
+      if (pause > 0) {
+        clearTimeout(this.#drainTimer);
+        this.#drainTimer = setTimeout(() => this.#drain(), pause);
+        break;
+      }
+      await this.#deliver(item);
+    }
+    this.#draining = false;
+    this.#changed();
+  }
+
+  async #deliver(item) {
+    item.retry_at = null;
+    this.outbox.tried(item);
+    const { content, client_message_id } = item;
+    try {
+      const { message_id: messageId } = await this.#inConversation(() =>
+        this.api.post(`${this.#path()}/messages`, { content, client_message_id }));
+      this.outbox.accepted(item, messageId);
+      this.outbox.settle(this.messages);
+    } catch (error) {
+      if (this.outbox.refused(item, error)) this.#failed(error);
+    }
+    this.#changed();
+  }
+
+  /** Runs `call`; if the conversation turns out to have ended, once more in a new one. */
+  async #inConversation(call) {
+    await this.open();
+    try {
+      return await call();
+    } catch (error) {
+      if (!GONE.has(error.status) || (await this.#resume())) throw error;
+      await this.open();
+      return call();
+    }
+  }
+
+  #backOnline() {
+    this.outbox.retryUnreachable();
+    if (this.outbox.next()) this.#drain();
+    this.#changed();
+  }
+
+  #visibility() {
+    clearTimeout(this.#hiddenTimer);
+    if (document.hidden) {
+      this.#hiddenTimer = setTimeout(() => {
+        this.#stream?.stop();
+        this.#stream = null;
+      }, HIDDEN_GRACE_MS);
+    } else if (this.snapshot && !this.#stream) this.#refresh();
+  }
+
+  /** Another tab began, left or renewed the conversation. */
+  #otherTab() {
+    const stored = recall('local', STORED);
+    const another = stored?.id !== this.#credentials?.id;
+    if (another) {
+      this.#epoch += 1;
+      this.#close();
+    }
+    this.#adopt(stored);
+    if (another && stored) this.open().catch(() => {}); // told by "problem"
+    this.#changed();
+  }
+
+  #notice(kind) {
+    const after = this.messages.at(-1)?.id ?? null;
+    this.notices = [...this.notices, { kind, after, key: `notice-${kind}-${Date.now()}` }];
+    this.#changed();
+  }
+
+  #failed(error) {
+    this.dispatchEvent(new CustomEvent('problem', { detail: error }));
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+}
+
+async function oneTabAtATime(work) {
+  if (!navigator.locks) return work();
+  return navigator.locks.request('frontdesk.open', work);
+}

@@ -1,0 +1,98 @@
+"""The nouns of the knowledge base: what was written, what is searched, what was found.
+
+Owns frozen values only. Refuses to know where they are kept and how they are searched.
+Invariant: `Passage.text` is a verbatim slice of its `Revision.text`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+Audience = Literal["public", "staff"]
+Status = Literal["draft", "published", "retired"]
+Format = Literal["markdown", "html", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a revision that is found and cited on its own."""
+
+    id: str
+    document_id: str
+    revision: int
+    title: str
+    section: str | None  # the heading path, "Refunds > Late cancellation"
+    text: str
+    position: int  # from 0 within the revision
+    audience: Audience
+    url: str | None
+    effective_from: date | None  # inclusive
+    effective_to: date | None  # exclusive
+
+    def in_force(self, on: date) -> bool:
+        started = self.effective_from is None or self.effective_from <= on
+        return started and (self.effective_to is None or on < self.effective_to)
+
+    def open_to(self, audience: Audience) -> bool:
+        return audience == "staff" or self.audience == "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found passage. `score` is the fused one, from 0 to 1, higher is better."""
+
+    passage: Passage
+    score: float
+    dense_similarity: float | None  # cosine
+    dense_rank: int | None  # from 1
+    lexical_rank: int | None  # from 1
+    lexical_score: float | None  # BM25
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    id: str
+    title: str
+    source: str
+    key: str
+    revision: int | None  # the published one, else the latest
+    status: Status
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    document_id: str
+    number: int  # from 1
+    title: str
+    text: str  # cleaned Markdown
+    audience: Audience
+    effective_from: date | None
+    effective_to: date | None
+    created_at: datetime  # UTC
+    status: Status
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one file or text; `error` says why nothing was added."""
+
+    source: str
+    key: str
+    document_id: str | None
+    revision: int | None
+    title: str | None
+    passages: int = 0
+    unchanged: bool = False
+    published: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long call has come: `done` of `total` files or passages."""
+
+    stage: Literal["reading", "embedding"]
+    done: int
+    total: int

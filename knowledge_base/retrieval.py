@@ -1,0 +1,81 @@
+"""Finds the passages for a question: dense and lexical search over one generation, fused.
+
+Owns the index in memory of each generation in use. Refuses to write anything.
+Invariant: both halves look at the same generation, the same audience and the same day.
+"""
+
+import threading
+from datetime import date
+
+from knowledge_base.catalog import Catalog, Pointer
+from knowledge_base.chroma import CollectionMissing, VectorStore
+from knowledge_base.embedding import PassageEmbedder, Vector
+from knowledge_base.fusion import fused
+from knowledge_base.index import LexicalIndex
+from knowledge_base.indexing import KEPT_GENERATIONS
+from knowledge_base.model import Audience, Hit
+
+CANDIDATES = 30  # of each half
+_INDEXES_IN_MEMORY = 2  # the visible generation, and the one that running turns began with
+
+
+class Retriever:
+    def __init__(self, catalog: Catalog, store: VectorStore, embedder: PassageEmbedder) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._embedder = embedder
+        self._indexes: dict[int, LexicalIndex] = {}
+        self._lock = threading.Lock()
+
+    def search(
+        self, query: str, k: int, *, audience: Audience, on: date, generation: int | None
+    ) -> list[Hit]:
+        if k < 1 or not query.strip():
+            return []
+        vector = self._embedder.query(query)
+        pointer = self._catalog.pointer()
+        try:
+            return self._search(pointer, query, vector, k, audience, on, generation)
+        except CollectionMissing:
+            again = self._catalog.pointer()
+            if again.collection == pointer.collection:
+                raise
+            # A rebuild put another collection in its place between the two reads.
+            return self._search(again, query, vector, k, audience, on, generation)
+
+    def _search(
+        self,
+        pointer: Pointer,
+        query: str,
+        vector: Vector,
+        k: int,
+        audience: Audience,
+        on: date,
+        generation: int | None,
+    ) -> list[Hit]:
+        wanted = pointer.generation if generation is None else generation
+        if not pointer.generation - KEPT_GENERATIONS <= wanted <= pointer.generation:
+            wanted = pointer.generation
+        index = self._index(wanted)
+        limit = max(CANDIDATES, k)
+        lexical = index.best(query, limit, audience=audience, on=on)
+        dense = self._store.nearest(
+            pointer.collection, vector, limit, generation=wanted, audience=audience, on=on
+        )
+        known = [(found, similarity) for found, similarity in dense if found in index.by_id]
+        return fused(known, lexical, index.by_id, k)
+
+    def warm(self) -> None:
+        """Build the visible generation's index now instead of in the next search."""
+        self._index(self._catalog.pointer().generation)
+
+    def _index(self, generation: int) -> LexicalIndex:
+        with self._lock:  # one thread builds, the others wait for the same index
+            index = self._indexes.get(generation)
+            if index is None:
+                shown = self._catalog.shown(since=generation, until=generation)
+                index = LexicalIndex(generation, [one.passage for one in shown])
+                self._indexes[generation] = index
+                for old in sorted(self._indexes)[:-_INDEXES_IN_MEMORY]:
+                    del self._indexes[old]
+            return index
