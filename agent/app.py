@@ -1,15 +1,14 @@
 """The web application: which routes exist, what wraps them, and how it stops.
 
-Owns the order of the middleware and the end of open event streams at shutdown. Refuses to know how
-services are made. Invariant: no page or description of the API is loaded from another host.
+Owns the order of the middleware. Refuses to know how services are made. Invariant: no page or
+description of the API is loaded from another host. Whoever serves the application sets
+`app.state.closing` before it stops: event streams end then, and else only with their readers.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import uvicorn
 from fastapi import FastAPI
 
 from agent.http import errors
@@ -39,7 +38,7 @@ def create_app(services: Services | ServicesFactory) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        # Spans and metrics would leave the machine as soon as an OpenTelemetry exporter is installed.
+        # With an OpenTelemetry exporter installed, spans and metrics would leave the machine.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     if isinstance(services, Services):
@@ -55,27 +54,3 @@ def create_app(services: Services | ServicesFactory) -> FastAPI:
     app.add_middleware(CustomersCors)
     app.add_middleware(SecurityHeaders)
     return app
-
-
-class Server(uvicorn.Server):
-    """Uvicorn that ends the event streams first: it would wait for their readers forever."""
-
-    def __init__(self, app: FastAPI, *, host: str, port: int, drain_s: float = 10.0) -> None:
-        self.closing: asyncio.Event = app.state.closing
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                # A forwarded address must never look like this machine's (see agent.http.auth).
-                proxy_headers=False,
-                timeout_graceful_shutdown=max(1, round(drain_s)),
-            )
-        )
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.closing.set()
-        await super().shutdown(sockets)

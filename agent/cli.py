@@ -15,7 +15,9 @@ import typer
 
 from agent.errors import FrontdeskError
 from agent.settings import Settings, load_settings
-from agent.weights import commands as weights
+from agent.silence import silence_dependencies
+from agent.weights import store
+from agent.weights.progress import shown
 from knowledge_base.errors import KnowledgeError
 
 app = typer.Typer(
@@ -183,19 +185,43 @@ def kb_rebuild(data_dir: DataDir = None) -> None:
 @models.command("list")
 def models_list(as_json: Json = False) -> None:
     """Models that can be had and those that are here."""
-    weights.show_list(load_settings().weights_dir, load_settings().model, as_json=as_json)
+    listed = store.models_list(load_settings().weights_dir)
+    if as_json:
+        here = [
+            {"name": m.name, "path": str(m.path), "sha256": m.sha256, "active": m.active}
+            for m in listed
+            if m.path is not None
+        ]
+        print(json.dumps(here))
+        return
+    for m in listed:
+        state = "active" if m.active else "here" if m.path else ""
+        size = f"{m.bytes / 1e9:.1f} GB" if m.bytes else ""
+        print(f"{m.name:<34} {m.kind:<10} {state:<7} {size:>7}  {m.note}")
 
 
 @models.command("pull")
-def models_pull(name: str) -> None:
-    """Fetch a model: NAME, a path, hf://repo@revision/file, or 'default'."""
-    weights.pull(name, load_settings().weights_dir)
+def models_pull(
+    name: Annotated[str, typer.Argument(help="NAME, a path, hf://repo@revision/file, default.")],
+) -> None:
+    """Fetch a model and make it the one that answers."""
+    from agent.weights.fetch import pull
+
+    with shown() as progress:
+        pulled = pull(name, load_settings().weights_dir, progress=progress)
+    for weights in pulled:
+        print(f"{weights.name} ({weights.source}): {weights.path}")
 
 
 @models.command("verify")
 def models_verify() -> None:
     """Compare every model file with its SHA-256."""
-    if not weights.verify_all(load_settings().weights_dir):
+    with shown() as progress:
+        results = store.verify(load_settings().weights_dir, progress=progress)
+    for result in results:
+        state = "ok" if result.ok else f"WRONG: expected {result.expected}, found {result.found}"
+        print(f"{result.name}: {state}")
+    if not all(result.ok for result in results):
         raise typer.Exit(1)
 
 
@@ -206,6 +232,34 @@ def keys_add(
     """Make an API key; it is shown once."""
     result = asyncio.run(_result(load_settings(data_dir=data_dir), "keys_add", name=name))
     print(result["key"])
+
+
+@app.command("eval")
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="Items, one JSON object a line.", exists=True)],
+    kb_dir: Annotated[
+        Path | None, typer.Option("--kb", help="Answer from this folder alone.", exists=True)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first items.")] = None,
+    data_dir: DataDir = None,
+    model: Model = None,
+) -> None:
+    """Measure answers against an evaluation file."""
+    from agent.evaluation.dataset import load_items
+    from agent.evaluation.runner import evaluate_apart
+
+    settings = load_settings(data_dir=data_dir, model=model)
+    items = load_items(file, limit)
+    if kb_dir is None:
+        lines = [item.model_dump(mode="json") for item in items]
+        report = asyncio.run(_result(settings, "evaluate", items=lines))
+    else:
+        report = asyncio.run(evaluate_apart(settings, kb_dir, items, _count))
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps({k: v for k, v in report.items() if k != "per_item"}, indent=1))
 
 
 @app.command()
@@ -232,13 +286,17 @@ async def _command(
 async def _result(settings: Settings, name: str, **arguments: Any) -> Any:
     result = None
     async for line in _command(settings, name, **arguments):
-        if "progress" in line and sys.stderr.isatty():
-            progress = line["progress"]
-            print(f"\r  {progress['done']} of {progress['total']}", end="", file=sys.stderr)
+        if "progress" in line:
+            _count(**line["progress"])
         result = line.get("result", result)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     return result
+
+
+def _count(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r  {done} of {total}", end="", file=sys.stderr, flush=True)
 
 
 def _report(document: dict[str, Any]) -> None:
@@ -246,6 +304,7 @@ def _report(document: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    silence_dependencies()
     try:
         app()
     except (FrontdeskError, KnowledgeError) as error:

@@ -7,7 +7,7 @@ alike through both doors.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,12 +15,15 @@ from typing import Any, Final, Literal
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.domain import new_id
 from agent.errors import InvalidRequest, NotFound
+from agent.evaluation import runner
+from agent.evaluation.dataset import Item
 from agent.generation.requests import Priority
 from agent.storage.records import Records
 from knowledge_base.library import Library
 from knowledge_base.model import Hit
 
 Line = dict[str, Any]
+Show = Callable[[int, int], None]
 Need = Literal["library", "answerer", "records"]
 
 
@@ -52,6 +55,25 @@ async def dispatch(name: str, arguments: dict[str, Any], opened: Opened) -> Asyn
         yield line
 
 
+async def followed(work: Callable[[Show], Awaitable[object]]) -> AsyncIterator[Line]:
+    """The progress of long work, then its result; leaving the iteration cancels it."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[Line | None] = asyncio.Queue()
+
+    def show(done: int, total: int) -> None:
+        line = {"progress": {"done": done, "total": total}}
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    task = asyncio.ensure_future(work(show))
+    task.add_done_callback(lambda _: lines.put_nowait(None))
+    try:
+        while (line := await lines.get()) is not None:
+            yield line
+        yield {"result": await task}
+    finally:
+        task.cancel()
+
+
 async def ask(answerer: Answerer, question: str) -> AsyncIterator[Line]:
     asked = Question(question)
     async for part in answerer.answer(asked, message_id=new_id("m"), priority=Priority.STAFF):
@@ -64,25 +86,18 @@ async def ask(answerer: Answerer, question: str) -> AsyncIterator[Line]:
 async def kb_add(
     library: Library, paths: list[str], source: str | None = None, publish: bool = False
 ) -> AsyncIterator[Line]:
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[Line | None] = asyncio.Queue()
-
-    def show(progress: object) -> None:
-        loop.call_soon_threadsafe(lines.put_nowait, {"progress": _plain(progress)})
-
-    adding = asyncio.create_task(
-        asyncio.to_thread(
+    async def add(show: Show) -> list[Line]:
+        added = await asyncio.to_thread(
             library.add_paths,
             [Path(path) for path in paths],
             source=source,
             publish=publish,
-            progress=show,
+            progress=lambda at: show(at.done, at.total),
         )
-    )
-    adding.add_done_callback(lambda _: lines.put_nowait(None))
-    while (line := await lines.get()) is not None:
+        return [_plain(document) for document in added]
+
+    async for line in followed(add):
         yield line
-    yield {"result": [_plain(added) for added in await adding]}
 
 
 async def kb_list(library: Library) -> AsyncIterator[Line]:
@@ -110,6 +125,12 @@ async def kb_rebuild(library: Library) -> AsyncIterator[Line]:
     yield {"result": {"documents": len(await asyncio.to_thread(library.documents))}}
 
 
+async def evaluate(answerer: Answerer, items: list[Line]) -> AsyncIterator[Line]:
+    parsed = [Item.model_validate(item) for item in items]
+    async for line in followed(lambda show: runner.evaluate(answerer, parsed, show)):
+        yield line
+
+
 async def keys_add(records: Records, name: str) -> AsyncIterator[Line]:
     yield {"result": {"name": name, "key": await asyncio.to_thread(records.add_api_key, name)}}
 
@@ -122,6 +143,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_publish": Command("library", kb_publish),
     "kb_rollback": Command("library", kb_rollback),
     "kb_rebuild": Command("library", kb_rebuild),
+    "evaluate": Command("answerer", evaluate),
     "keys_add": Command("records", keys_add),
 }
 

@@ -128,7 +128,9 @@ async def _reachable(subject: str, url: str | None, path: str) -> Finding:
             if answer.status_code >= 500:
                 raise httpx.HTTPError(f"status {answer.status_code}")
     except httpx.HTTPError:
-        return Finding("missing", subject, f"{_host(url)} does not answer: start it or mend its URL")
+        return Finding(
+            "missing", subject, f"{_host(url)} does not answer: start it or mend its URL"
+        )
     return Finding("fine", subject, _host(url))
 
 

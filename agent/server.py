@@ -24,6 +24,7 @@ from agent.silence import silence_dependencies
 from agent.supervisor import EXIT_SETUP, Inheritance
 from agent.telemetry import configure_logging
 from knowledge_base.errors import KnowledgeError
+from knowledge_base.model import Progress
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +91,9 @@ def _server(app: object, sock: socket.socket) -> tuple[_Server, socket.socket]:
 
 
 def _seed(services: Services) -> None:
-    def show(progress: object) -> None:
-        done, total = getattr(progress, "done", 0), getattr(progress, "total", 0)
-        if done == total or done % 50 < 8:
-            print(f"  indexing the sample knowledge base: {done} of {total} passages", flush=True)
+    def show(at: Progress) -> None:
+        if at.stage == "embedding":
+            print(f"  indexing the sample: {at.done} of {at.total} passages", flush=True)
 
     seed_sample(services.library, show)
 

@@ -29,6 +29,7 @@ from agent.storage.redis import ConversationStore
 from agent.weights.store import resolve
 from knowledge_base.errors import KnowledgeUnavailable
 from knowledge_base.library import Library
+from knowledge_base.model import Progress
 from knowledge_base.settings import KnowledgeSettings
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             await asyncio.to_thread(records.close)
 
 
-def seed_sample(library: Library, progress: Callable[[int, int], None] | None = None) -> bool:
+def seed_sample(library: Library, progress: Callable[[Progress], None] | None = None) -> bool:
     """The sample company's policies, if the catalogue is empty. True if it was."""
     if library.documents():
         return False
@@ -177,8 +178,7 @@ async def _open_engine(settings: Settings) -> Engine:
         context_tokens=settings.context_tokens,
         max_sequences=settings.sequences,
         queue_limit=settings.queue,
-        threads=settings.threads,
-        gpu_layers=settings.gpu_layers,
+        **({"threads": settings.threads} if settings.threads else {}),
     )
     return await LlamaEngine.open(
         weights.path, name=weights.name, sha256=weights.sha256, settings=limits

@@ -73,7 +73,6 @@ class Settings(BaseSettings):
     sequences: int = Field(8, ge=1, le=64, description="Answers written at the same time.")
     queue: int = Field(32, ge=1, description="Turns that may wait before callers hear 'busy'.")
     threads: int | None = Field(None, ge=1, description="Threads of the model (default: cores).")
-    gpu_layers: int = Field(0, ge=0, description="Layers offloaded, if llama.cpp was built for it.")
     archive_days: int = Field(
         7, ge=1, description="Idle days after which a conversation moves from Redis to SQL."
     )

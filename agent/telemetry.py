@@ -54,14 +54,11 @@ def observe_turn(outcome: str, first_token_ms: float | None = None) -> None:
         FIRST_TOKEN_SECONDS.observe(first_token_ms / 1000)
 
 
-def exposition(engine: Mapping[str, float] | None = None) -> bytes:
+def exposition(engine: Mapping[str, float]) -> bytes:
     """The registry in Prometheus' text format, with the engine's own numbers behind it."""
-    text = generate_latest(REGISTRY)
-    if engine:
-        numbers = CollectorRegistry()
-        numbers.register(_EngineNumbers(engine))
-        text += generate_latest(numbers)
-    return text
+    numbers = CollectorRegistry()
+    numbers.register(_EngineNumbers(engine))
+    return generate_latest(REGISTRY) + generate_latest(numbers)
 
 
 class _EngineNumbers(Collector):

@@ -87,7 +87,13 @@ class VectorStore:
             self._batch = min(1000, self._client.get_max_batch_size())
 
     def close(self) -> None:
-        self._client.close()
+        client = self._client
+        client.close()
+        # chromadb 1.5 leaves the HTTP session open, and clients of one server share it: it is
+        # closed with the last of them.
+        session = getattr(client._server, "_session", None)  # noqa: SLF001
+        if session is not None and client._identifier not in client._identifier_to_system:  # noqa: SLF001
+            session.close()
 
     def ping(self) -> None:
         with self._available():

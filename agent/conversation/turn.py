@@ -85,6 +85,10 @@ class Answerer:
         self._zone = ZoneInfo(time_zone)
 
     @property
+    def library(self) -> Library:
+        return self._library
+
+    @property
     def model(self) -> ModelCard:
         return self._engine.model
 

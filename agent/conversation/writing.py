@@ -104,7 +104,9 @@ class TurnWriter:
 
         await self._patiently(lambda: change(self._store, conversation_id, completed))
         timings = done.message.timings
-        observe_turn(done.message.outcome or "answered", timings and timings.first_token_ms)
+        observe_turn(
+            done.message.outcome or "answered", timings.first_token_ms if timings else None
+        )
 
     async def give_up(self, conversation_id: str, epoch: int) -> None:
         """The turn failed for good: the conversation opens to a person."""

@@ -6,65 +6,64 @@ Invariant: an item that fails is a record with outcome "failed", never a missing
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from agent.conversation.turn import Answerer, Question, ReplyDone
-from agent.errors import FrontdeskError, InvalidRequest
+from agent.errors import FrontdeskError
 from agent.evaluation.dataset import Item
 from agent.evaluation.scoring import Record, summarize
-from agent.services import Answering, open_answering
+from agent.services import open_answering
 from agent.settings import Settings
 from knowledge_base.library import Library
+from knowledge_base.model import Progress as KnowledgeProgress
 
 Progress = Callable[[int, int], None]
 AT_ONCE: Final = 4
 
 
-@asynccontextmanager
-async def own_knowledge(
-    settings: Settings, folder: Path, progress: Callable[[Any], None] | None = None
-) -> AsyncIterator[Answering]:
-    """A knowledge base of the folder's own, in a temporary place; the live one is left alone."""
-    if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder of documents.")
+async def evaluate_apart(
+    settings: Settings, folder: Path, items: Sequence[Item], progress: Progress | None = None
+) -> dict[str, Any]:
+    """Evaluate on a knowledge base of the folder's own, in a temporary place.
+
+    `folder` has documents, or a `docs.jsonl` of `{id, title?, text}`; live stores are not touched.
+    """
     with tempfile.TemporaryDirectory(prefix="frontdesk-eval-") as place:
         apart = settings.model_copy(
-            update={
-                "data_dir": Path(place),
-                "database_url": None,
-                "chroma_url": None,
-                "sample": False,
-            }
+            update={"data_dir": Path(place), "database_url": None, "chroma_url": None}
         )
         async with open_answering(apart) as answering:
-            await asyncio.to_thread(_take_in, answering.knowledge.library, folder, progress)
-            yield answering
+            library = answering.knowledge.library
+            await asyncio.to_thread(_take_in, library, folder, progress)
+            return await evaluate(answering.answerer, items, progress)
 
 
-def _take_in(library: Library, folder: Path, progress: Callable[[Any], None] | None) -> None:
+def _take_in(library: Library, folder: Path, progress: Progress | None) -> None:
+    def show(at: KnowledgeProgress) -> None:
+        if progress:
+            progress(at.done, at.total)
+
     listed = folder / "docs.jsonl" if folder.is_dir() else folder
     if not listed.is_file():
-        library.add_paths([folder], source="evaluation", publish=True, progress=progress)
+        library.add_paths([folder], source="evaluation", publish=True, progress=show)
         return
     texts = []
     for line in listed.read_text(encoding="utf-8").splitlines():
         if line.strip():
             document = json.loads(line)
             texts.append((document["id"], document["text"], document.get("title")))
-    library.add_texts(texts, source="evaluation", publish=True, progress=progress)
+    library.add_texts(texts, source="evaluation", publish=True, progress=show)
 
 
 async def evaluate(
     answerer: Answerer,
-    library: Library,
     items: Sequence[Item],
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of the contract. Document ids are the documents' keys (paths)."""
-    keys = {document.id: document.key for document in await asyncio.to_thread(library.documents)}
+    keys = {document.id: document.key for document in await asyncio.to_thread(answerer.library.documents)}
     gate = asyncio.Semaphore(AT_ONCE)
     done = 0
 

@@ -16,7 +16,7 @@ from agent.generation.requests import Sampling, TokenLogprob
 
 @dataclass(frozen=True, slots=True)
 class TemplateSource:
-    """A chat template as the model's file carries it, with the texts of its first and last token."""
+    """A chat template as the model's file carries it; `bos` and `eos` are tokens' names."""
 
     text: str
     bos: str
@@ -79,7 +79,7 @@ class Backend(Protocol):
         """Compute all chunks in one batch; False: it failed and their sequences are undefined."""
 
     def sample(self, sampler: Sampler, chunk: int) -> int | None:
-        """The next token behind chunk number `chunk` of the last decode; None if none is allowed."""
+        """The token behind chunk number `chunk` of the last decode; None if none is allowed."""
 
     def logprobs(self, chunk: int, token: int, top: int) -> TokenLogprob: ...
 

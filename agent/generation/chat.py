@@ -77,7 +77,9 @@ class _Veil:
         allowed = {"indent", "separators", "sort_keys"} & options.keys()
         return self.hide(
             json.dumps(
-                self.show_all(value), ensure_ascii=False, **{name: options[name] for name in allowed}
+                self.show_all(value),
+                ensure_ascii=False,
+                **{name: options[name] for name in allowed},
             )
         )
 
@@ -166,9 +168,9 @@ class ChatTemplate:
                 }
             )
         except _Refused as refusal:
+            reason = veil.show_all(str(refusal))
             raise InvalidRequest(
-                f"The model's chat template refuses this conversation: {veil.show_all(str(refusal))}",
-                field="messages",
+                f"The model's chat template refuses this: {reason}", field="messages"
             ) from refusal
         except (jinja2.TemplateError, TypeError, ValueError) as error:
             raise GenerationFailed(
@@ -176,7 +178,7 @@ class ChatTemplate:
             ) from error
 
 
-class _Refused(Exception):  # noqa: N818 - the template's own verdict, never seen outside
+class _Refused(Exception):
     pass
 
 

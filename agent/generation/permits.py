@@ -20,7 +20,8 @@ class PermitPool:
         self._limit = limit
         self._kept_for_customers = kept_for_customers
         self._retry_after = retry_after
-        self._lock = threading.Lock()
+        # Re-entrant: the garbage collector may release a forgotten permit at any allocation.
+        self._lock = threading.RLock()
         self._out = 0
 
     @property
@@ -50,7 +51,7 @@ class PoolPermit:
 
     def __init__(self, pool: PermitPool) -> None:
         self._pool: PermitPool | None = pool
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def release(self) -> None:
         with self._lock:

@@ -7,10 +7,10 @@ are the same for many requests (the system prompt; later a policy passage): an e
 what it computed for them. Text of people and of documents never becomes a control token.
 """
 
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal, Protocol, Self, runtime_checkable
-from collections.abc import AsyncIterator, Mapping
 
 ChatRole = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
@@ -62,7 +62,7 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """`temperature` 0 is greedy. Penalties and `logit_bias` (token id → bias) as in the OpenAI API."""
+    """`temperature` 0 is greedy. Penalties and `logit_bias` (by token id) are OpenAI's."""
 
     temperature: float = 0.0
     top_p: float = 1.0

@@ -237,9 +237,7 @@ class Scheduler:
     ) -> bool:
         """Drop prefixes nobody stands on, longest unused first, if that makes enough room."""
         missing = need - (self.cells - self.reserved_cells)
-        unused = [
-            key for key, p in self.prefixes.items() if p.users == 0 and p is not keep
-        ]
+        unused = [key for key, p in self.prefixes.items() if p.users == 0 and p is not keep]
         if missing > sum(map(len, unused)):
             return False
         unused.sort(key=lambda key: self.prefixes[key].used_at)

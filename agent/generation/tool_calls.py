@@ -17,6 +17,7 @@ from agent.generation.requests import ToolCall, ToolSpec
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 _FENCED = re.compile(r"```[a-z_]*\s*([\[{].*?)\s*(?:```|\Z)", re.DOTALL)
 _BARE = re.compile(r"\A\s*([\[{].*[\]}])\s*\Z", re.DOTALL)
+_DEFINITIONS = ("$defs", "definitions")
 _OPENERS = ("<tool_call>", "```")
 
 
@@ -72,22 +73,30 @@ def call_schema(tools: Sequence[ToolSpec], choice: str) -> Mapping[str, Any]:
     chosen = [tool for tool in tools if choice in ("required", tool.name)]
     if not chosen:
         raise InvalidRequest(f"tool_choice names no tool of this request: {choice}.", field="tools")
-    alternatives = [
-        {
-            "type": "object",
-            "properties": {"name": {"const": tool.name}, "arguments": _object(tool.parameters)},
-            "required": ["name", "arguments"],
-        }
-        for tool in chosen
-    ]
-    return alternatives[0] if len(alternatives) == 1 else {"oneOf": alternatives}
+    definitions: dict[str, Any] = {}
+    alternatives = []
+    for index, tool in enumerate(chosen):
+        arguments = _renamed(_object(tool.parameters), f"tool{index}-")
+        for place in _DEFINITIONS:
+            found = arguments.pop(place, {})
+            definitions |= {f"tool{index}-{name}": value for name, value in found.items()}
+        alternatives.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": tool.name}, "arguments": arguments},
+                "required": ["name", "arguments"],
+            }
+        )
+    return {"oneOf": alternatives, "$defs": definitions}
 
 
 def call_grammar(
     tools: Sequence[ToolSpec], choice: str, to_gbnf: Callable[[Mapping[str, Any]], str]
 ) -> str:
     """GBNF of one tagged call."""
-    rules = re.sub(r"^root ::=", "tool-call-json ::=", to_gbnf(call_schema(tools, choice)), flags=re.M)
+    rules = re.sub(
+        r"^root ::=", "tool-call-json ::=", to_gbnf(call_schema(tools, choice)), flags=re.MULTILINE
+    )
     return f'root ::= "<tool_call>\\n" tool-call-json "\\n</tool_call>"\n{rules}'
 
 
@@ -96,6 +105,20 @@ def _object(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     if parameters.get("properties"):
         return parameters
     return {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def _renamed(value: Any, prefix: str) -> Any:
+    """A copy whose references to definitions carry `prefix`: two tools may define the same name."""
+    if isinstance(value, list):
+        return [_renamed(item, prefix) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    copy = {key: _renamed(item, prefix) for key, item in value.items()}
+    reference = copy.get("$ref")
+    for place in _DEFINITIONS:
+        if isinstance(reference, str) and reference.startswith(f"#/{place}/"):
+            copy["$ref"] = f"#/$defs/{prefix}{reference.removeprefix(f'#/{place}/')}"
+    return copy
 
 
 def _calls(text: str, names: frozenset[str]) -> Iterator[ToolCall]:

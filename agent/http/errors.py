@@ -7,8 +7,9 @@ two shapes, and none holds a stack trace, a path or a prompt.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -79,7 +80,7 @@ class Problem:
     detail: str
     field: str | None = None
     errors: Sequence[Mapping[str, str]] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def as_rfc9457(self) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -188,21 +189,22 @@ def _sentence(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
+async def _ours(request: Request, error: FrontdeskError | KnowledgeError) -> Response:
+    return problem_of(error).response(request.url.path)
+
+
+async def _framework(request: Request, error: HTTPException) -> Response:
+    return problem_of_http(error).response(request.url.path)
+
+
+async def _validation(request: Request, error: RequestValidationError) -> Response:
+    content_type = request.headers.get("content-type", "")
+    return problem_of_validation(error, content_type).response(request.url.path)
+
+
 def install(app: FastAPI) -> None:
-    async def ours(request: Request, error: Exception) -> Response:
-        assert isinstance(error, FrontdeskError | KnowledgeError)
-        return problem_of(error).response(request.url.path)
-
-    async def framework(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return problem_of_http(error).response(request.url.path)
-
-    async def validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        content_type = request.headers.get("content-type", "")
-        return problem_of_validation(error, content_type).response(request.url.path)
-
-    app.add_exception_handler(FrontdeskError, ours)
-    app.add_exception_handler(KnowledgeError, ours)
-    app.add_exception_handler(HTTPException, framework)
-    app.add_exception_handler(RequestValidationError, validation)
+    # Starlette types every handler as one of any exception, but calls it with its own class only.
+    app.add_exception_handler(FrontdeskError, _ours)  # type: ignore[arg-type]
+    app.add_exception_handler(KnowledgeError, _ours)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _framework)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _validation)  # type: ignore[arg-type]

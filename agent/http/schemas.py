@@ -38,7 +38,7 @@ Comment = Annotated[str, Field(max_length=2000), AfterValidator(clean)]
 
 
 class Body(BaseModel):
-    """A request's JSON. Half a character (a lone surrogate) is valid JSON, but no store takes it."""
+    """A request's JSON. Half a character (a lone surrogate) is JSON, but no store takes it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -49,8 +49,8 @@ class Body(BaseModel):
                     json.dumps({name: part}, ensure_ascii=False, allow_nan=False).encode()
                 except UnicodeEncodeError:
                     raise InvalidRequest(
-                        "The text holds half of a character (a lone surrogate); send valid Unicode.",
-                        field=clean(name.encode(errors="replace").decode()),
+                        "The text holds half of a character (a lone surrogate).",
+                        field=name.encode(errors="replace").decode(),
                     ) from None
                 except ValueError:
                     raise InvalidRequest("NaN and Infinity are no JSON.", field=name) from None

@@ -4,6 +4,7 @@ Refuses to know the model and storage. Invariant: the card says only what is in 
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Final
 
 from agent.domain import Citation, HandoffCard, HandoffReason, Message
@@ -32,8 +33,9 @@ def plain_card(reason: HandoffReason, messages: Sequence[Message]) -> HandoffCar
     last = asked[-1] if asked else ""
     unanswered = tuple(
         question.content
-        for question, reply in zip(messages, (*messages[1:], None), strict=True)
-        if question.role == "customer"
+        for question, reply in zip_longest(messages, messages[1:])
+        if question is not None
+        and question.role == "customer"
         and (
             reply is None or reply.role == "customer" or reply.outcome in {"refused", "handed_off"}
         )

@@ -5,8 +5,8 @@ it writes anything, because a script that fails halfway is not rolled back. Each
 nonce and remembers its result under it, so that a caller whose answer was lost can send it again.
 
 A header hash has: `v` version, `epoch` of the running turn ("" if none), `json`, `base` (what the
-trimmed part of the log amounted to), `op`/`ids`/`was` (nonce, event ids and ended epoch of the last
-commit), `aop`/`aids` (the same of the last append).
+trimmed part of the log amounted to), `upto` (its last event), `op`/`ids`/`was` (nonce, event ids
+and ended epoch of the last commit), `aop`/`aids` (the same of the last append).
 """
 
 from typing import Final
@@ -59,12 +59,12 @@ redis.call('HSET', KEYS[1], 'aop', ARGV[1], 'aids', joined)
 return {'ok', joined}
 """
 
-# KEYS header log; ARGV base as it was read or "", new base, first event id that stays
+# KEYS header log; ARGV last trimmed id as it was read, new base, last trimmed id now, first id kept
 TRIM: Final = """
-local stored = redis.call('HMGET', KEYS[1], 'v', 'base')
-if not stored[1] or (stored[2] or '') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'base', ARGV[2])
-return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])
+local stored = redis.call('HMGET', KEYS[1], 'v', 'upto')
+if not stored[1] or (stored[2] or '0-0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'base', ARGV[2], 'upto', ARGV[3])
+return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[4])
 """
 
 # KEYS header log sent; ARGV version. Lets go of a conversation that the archive has.
@@ -75,14 +75,15 @@ return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 """
 
 # KEYS header log sent erased
-# ARGV version, json, base, number of remembered client message ids, those ids and their values,
-#      then id, type, at, data of each event
+# ARGV version, json, base, last trimmed id, number of remembered client message ids, then those
+#      ids and their values, then id, type, at, data of each event
 RESTORE: Final = """
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'erased' end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 'epoch', '', 'json', ARGV[2], 'base', ARGV[3])
-local last = 4 + 2 * tonumber(ARGV[4])
-for i = 5, last, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 'epoch', '', 'json', ARGV[2], 'base', ARGV[3],
+    'upto', ARGV[4])
+local last = 5 + 2 * tonumber(ARGV[5])
+for i = 6, last, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
 for i = last + 1, #ARGV, 4 do
     redis.call('XADD', KEYS[2], ARGV[i],
         'type', ARGV[i + 1], 'at', ARGV[i + 2], 'data', ARGV[i + 3])
@@ -92,13 +93,15 @@ return 'ok'
 
 # KEYS header log sent erased; ARGV seconds that the tombstone stays
 ERASE: Final = """
+local removed = redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('SET', KEYS[4], '1', 'EX', ARGV[1])
-return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return removed
 """
 
-# KEYS sorted set; ARGV member, score as it was read
-FORGET_UNCHANGED: Final = """
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then
+# KEYS sorted set; ARGV member, score that it must be below
+FORGET_IDLE: Final = """
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if score and tonumber(score) < tonumber(ARGV[2]) then
     return redis.call('ZREM', KEYS[1], ARGV[1])
 end
 return 0

@@ -8,7 +8,7 @@ import json
 import zlib
 from typing import Any
 
-from agent.domain import Conversation, Event, EventDraft, Noun, Snapshot
+from agent.domain import Conversation, Event, Noun, Snapshot
 from agent.errors import NotFound
 from agent.events.events import Audience, fold_onto, seen_by
 from agent.events.log import LogTrimmed, position
@@ -47,7 +47,7 @@ class Transcript(Noun):
     conversation: Conversation
     base: Base
     events: tuple[Event, ...]
-    sent: dict[str, tuple[str, str]] = {}
+    sent: dict[str, tuple[str, str]]
 
     def snapshot(self, audience: Audience) -> Snapshot:
         base = self.base.customer if audience == "customer" else self.base.staff
@@ -71,13 +71,10 @@ def no_such_conversation() -> NotFound:
     return NotFound("There is no such conversation: it was erased or never begun.")
 
 
-def compact_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def draft_fields(draft: EventDraft, at: str) -> dict[str, str]:
-    """The fields of a stream entry; `event_of` is its inverse."""
-    return {"type": draft.type, "at": at, "data": compact_json(draft.data)}
+def entry_of(type_: str, at: str, data: dict[str, Any]) -> tuple[str, str, str]:
+    """Type, time and content of an event as text, in the order the scripts take them."""
+    content = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return type_, at, content
 
 
 def event_of(conversation_id: str, event_id: str, fields: dict[str, str]) -> Event:

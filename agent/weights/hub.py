@@ -18,6 +18,7 @@ import httpx
 from agent.weights.catalogue import HubFile
 from agent.weights.errors import FetchFailed, HashMismatch
 from agent.weights.progress import Progress
+from agent.weights.store import hash_file
 
 PROBE_SECONDS = 3.0
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -55,15 +56,17 @@ class Hub:
             response = httpx.head(
                 self._url(file), headers=self._headers(), timeout=timeout, follow_redirects=False
             )
+            self._refuse(response, file)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
-        self._refuse(response, file)
         return _offered(response)
 
     def download(
         self, file: HubFile, part: Path, sha256: str | None, size: int | None, progress: Progress
     ) -> str:
         """Fill `part`, going on behind what it holds; gives the SHA-256 of the whole."""
+        if sha256 is not None and size == _size(part) and hash_file(part) == sha256:
+            return sha256
         failures = 0
         while True:
             before = _size(part)
@@ -76,11 +79,9 @@ class Hub:
                 time.sleep(failures)
                 continue
             if sha256 is not None and found != sha256:
-                part.unlink()
-                _etag_file(part).unlink(missing_ok=True)
+                drop(part)
                 remedy = f"It was deleted. Try again, or look at what {self.host} serves."
                 raise HashMismatch(file.path, expected=sha256, found=found, remedy=remedy)
-            _etag_file(part).unlink(missing_ok=True)
             return found
 
     def _stream(
@@ -101,14 +102,13 @@ class Hub:
             "GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True
         ) as response:
             if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                part.unlink(missing_ok=True)
-                _etag_file(part).unlink(missing_ok=True)
+                drop(part)
             self._refuse(response, file)
             starts = _starts_at(response)
             if starts != resume:
                 resume = 0
                 if starts != 0:
-                    part.unlink(missing_ok=True)
+                    drop(part)
                     raise httpx.RemoteProtocolError("the hub sent another range than asked for")
             _remember_etag(response, part)
             return _append(response, part, resume, size, progress, f"{file.path} from {self.host}")
@@ -146,6 +146,12 @@ class Hub:
         return FetchFailed(
             f"{self.host} cannot be reached ({reason}). Check the network or HF_ENDPOINT. {_RESUME}"
         )
+
+
+def drop(part: Path) -> None:
+    """Delete an unfinished file and what is remembered of it."""
+    part.unlink(missing_ok=True)
+    _etag_file(part).unlink(missing_ok=True)
 
 
 def _append(

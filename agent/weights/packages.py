@@ -35,7 +35,9 @@ def assemble(parts: Sequence[Part], part_file: Path, folder: Path, progress: Pro
             if len(parts) == 1:
                 label = part_file.stem
 
-            def moved(count: int, label: str = label, start: int = done, most: int = part.bytes) -> None:
+            def moved(
+                count: int, label: str = label, start: int = done, most: int = part.bytes
+            ) -> None:
                 progress(label, start + min(count, most), total)
 
             moved(0)

@@ -73,7 +73,7 @@ def resolve(
     for the active one. Raises WeightsMissing with the command that brings it."""
     if model is None:
         return _active_or_default(weights_dir, kind, catalogue)
-    entry = entry_for(model, kind, catalogue)
+    entry = entry_for(model, catalogue)
     if entry is None:
         return _by_path(model, weights_dir, kind)
     path = weights_dir / entry.filename
@@ -85,7 +85,7 @@ def resolve(
     return Weights(entry.name, path, ensure(path, weights_dir, entry.sha256), entry.kind)
 
 
-def entry_for(model: str, kind: Kind, catalogue: Sequence[Model]) -> Model | None:
+def entry_for(model: str, catalogue: Sequence[Model]) -> Model | None:
     """The catalogue's entry for a name, one made up for hf://…, None for anything else."""
     for entry in catalogue:
         if entry.name == model:
@@ -100,7 +100,7 @@ def entry_for(model: str, kind: Kind, catalogue: Sequence[Model]) -> Model | Non
     hub = HubFile(**named.groupdict())
     filename = "--".join([*hub.repo.split("/"), hub.revision, *hub.path.split("/")])
     piece = Piece(filename, None, None, hub)
-    return Model(model, kind, "see its hub page", filename, None, None, (piece,))
+    return Model(model, "chat", "see its hub page", filename, None, None, (piece,))
 
 
 def models_list(weights_dir: Path, catalogue: Sequence[Model] = CATALOGUE) -> list[Listed]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import GenerationFailed, SetupError
-from agent.generation.backend import Chunk
+from agent.generation.backend import Chunk, Sampler
 from agent.generation.llama.model import LlamaModel
 from agent.generation.llama.sampling import LlamaSampler, open_sampler
 from agent.generation.requests import Sampling, TokenLogprob
@@ -75,10 +75,8 @@ class LlamaBackend:
         context_tokens: int,
         batch_tokens: int,
         sequences: int,
-        outputs: int,
         threads: int,
     ) -> None:
-        """`outputs` is the largest number of chunks of one decode that want logits."""
         self.vocabulary = model
         self.batch_tokens = batch_tokens
         self.sequences = sequences
@@ -86,18 +84,19 @@ class LlamaBackend:
         parameters.n_ctx = min(context_tokens, model.trained_context)
         parameters.n_batch = parameters.n_ubatch = batch_tokens
         parameters.n_seq_max = sequences
-        parameters.n_outputs_max = outputs
+        # One row of logits a sequence: the default keeps room for one a token, 311 MB.
+        parameters.n_outputs_max = sequences
         parameters.kv_unified = True
         parameters.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        self._context = _open_context(model, parameters, threads)
+        self._context: int | None = _open_context(model, parameters, threads)
         self.context_tokens = min(int(parameters.n_ctx), native.llama_n_ctx(self._context))
         self._memory = native.llama_get_memory(self._context)
         self._batch = _Batch(batch_tokens)
         self._lasts: list[int] = []
         self._candidates = np.empty(model.size, _CANDIDATE)
         self._ids = np.arange(model.size, dtype=np.int32)
-        self._array = native.llama_token_data_array()
-        self._one = native.llama_token_data()
+        self._array: Any = native.llama_token_data_array()
+        self._one: Any = native.llama_token_data()
 
     def sampler(self, sampling: Sampling, grammar: str | None, max_tokens: int) -> LlamaSampler:
         return open_sampler(self.vocabulary, sampling, grammar, max_tokens)
@@ -109,7 +108,9 @@ class LlamaBackend:
             log.error("llama_decode of %d tokens failed with %d", self._batch.native.n_tokens, code)
         return bool(code == 0)
 
-    def sample(self, sampler: LlamaSampler, chunk: int) -> int | None:
+    def sample(self, sampler: Sampler, chunk: int) -> int | None:
+        if not isinstance(sampler, LlamaSampler):
+            raise TypeError("a sampler of another backend")
         row = self._lasts[chunk]
         if sampler.grammar is None:
             return int(native.llama_sampler_sample(sampler.chain, self._context, row))
@@ -199,7 +200,7 @@ class LlamaEmbedder:
         architecture = self._model.metadata("general.architecture")
         if self._model.metadata(f"{architecture}.pooling_type") is None:
             parameters.pooling_type = native.LLAMA_POOLING_TYPE_MEAN
-        self._context = _open_context(self._model, parameters, threads)
+        self._context: int | None = _open_context(self._model, parameters, threads)
         self._memory = native.llama_get_memory(self._context)
         self._batch = _Batch(batch_tokens)
 

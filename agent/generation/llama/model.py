@@ -18,13 +18,13 @@ from agent.generation.backend import TemplateSource
 
 log = logging.getLogger("frontdesk.llama")
 
-_WARN, _ERROR = 2, 3
+_WARN, _ERROR = 3, 4  # ggml.h; the numbers in llama_cpp._logger are an older order
 _last_error = ""
 
 
 @native.llama_log_callback  # type: ignore[untyped-decorator]
 def _log(level: int, text: bytes, _user: object) -> None:
-    global _last_error  # noqa: PLW0603 - C's log has no other way to say why a load failed
+    global _last_error
     if level not in (_WARN, _ERROR):
         return
     line = text.decode("utf-8", "replace").strip()
@@ -70,9 +70,7 @@ class LlamaModel:
         capacity = 256
         while True:
             buffer = ctypes.create_string_buffer(capacity)
-            length = native.llama_model_meta_val_str(
-                self.handle, key.encode(), buffer, capacity
-            )
+            length = native.llama_model_meta_val_str(self.handle, key.encode(), buffer, capacity)
             if length < capacity:
                 return None if length < 0 else buffer.value.decode("utf-8", "replace")
             capacity = length + 1
@@ -135,9 +133,7 @@ class LlamaModel:
         capacity = len(raw) + 8
         tokens = np.empty(capacity, np.int32)
         pointer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-        count = native.llama_tokenize(
-            self.vocab, raw, len(raw), pointer, capacity, ends, control
-        )
+        count = native.llama_tokenize(self.vocab, raw, len(raw), pointer, capacity, ends, control)
         found: list[int] = tokens[: max(count, 0)].tolist()
         return found
 

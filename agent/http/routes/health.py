@@ -6,6 +6,7 @@ a supervisor kill a healthy process.
 """
 
 import asyncio
+from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -14,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from agent import telemetry
 from agent.errors import Unavailable
+from agent.generation.engine import LlamaEngine
 from agent.http.dependencies import ServicesDep, operator
 
 router = APIRouter(tags=["operations"])
@@ -41,8 +43,9 @@ async def ready(services: ServicesDep) -> dict[str, str]:
 
 @router.get("/metrics", dependencies=[Depends(operator)])
 async def metrics(services: ServicesDep) -> Response:
-    stats = getattr(services.engine, "stats", None)
-    numbers = stats() if callable(stats) else None
+    engine = services.engine
+    # A remote engine counts for itself.
+    numbers = asdict(engine.stats) if isinstance(engine, LlamaEngine) else {}
     return Response(telemetry.exposition(numbers), media_type=CONTENT_TYPE_LATEST)
 
 

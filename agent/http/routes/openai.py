@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse, Response
 
 from agent.errors import FrontdeskError, InvalidRequest, NotFound, Unavailable
 from agent.http import sse
-from agent.http.dependencies import ServicesDep, program
 from agent.http.departure import while_connected
+from agent.http.dependencies import ServicesDep, program
 from agent.http.errors import problem_of
 from agent.http.openai.answers import Answer, Bare, Grounded
 from agent.http.openai.schemas import ChatIn, EmbeddingsIn

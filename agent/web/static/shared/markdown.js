@@ -253,12 +253,13 @@ function bare(text, at) {
   return href ? [{ t: 'a', href, c: [address] }, at + address.length] : null;
 }
 
-/** The tree as plain text, for announcements and transcripts. */
-export function plainText(text) {
+/** The text without its marks: for announcements, and with the `[n]` for transcripts. */
+export function plainText(text, { citations = false } = {}) {
   const words = (nodes) => nodes.map((node) => {
     if (typeof node === 'string') return node;
     if (node.t === 'br') return ' ';
-    return node.t === 'cite' ? '' : node.text ?? words(node.c);
+    if (node.t === 'cite') return citations ? node.raw : '';
+    return node.text ?? words(node.c);
   }).join('');
   const read = (block) => {
     if (block.t === 'ul' || block.t === 'ol') return block.items.map((item) => item.map(read).join(' ')).join('\n');

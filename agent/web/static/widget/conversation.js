@@ -56,6 +56,10 @@ export class Conversation extends EventTarget {
     return this.#credentials !== null;
   }
 
+  get opening() {
+    return this.#opening !== null;
+  }
+
   get status() {
     return this.snapshot?.status ?? 'pending';
   }
@@ -94,12 +98,12 @@ export class Conversation extends EventTarget {
     this.#drain();
   }
 
-  async handoff(reason = 'customer_request') {
+  async handoff() {
     if (this.askingForPerson) return;
     this.askingForPerson = true;
     this.#changed();
     try {
-      await this.#inConversation(() => this.api.post(`${this.#path()}/handoff`, { reason }));
+      await this.#inConversation(() => this.api.post(`${this.#path()}/handoff`));
     } catch (error) {
       this.#notice('handoff_failed');
       this.#failed(error);

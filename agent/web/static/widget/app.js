@@ -1,0 +1,229 @@
+/**
+ * Owns the frame: puts the conversation, the thread, the composer and the host page together.
+ * Refuses to hold state that one of them has. Invariant: what is drawn is a function of the
+ * conversation's state; events only say that it is time to draw.
+ */
+
+import { icon } from '../shared/dom.js';
+import { plainText } from '../shared/markdown.js';
+import { Composer } from './composer.js';
+import { Conversation } from './conversation.js';
+import { connectHost } from './host.js';
+import { ICONS } from './icons.js';
+import { deletePanel, menu, sourcePanel } from './panels.js';
+import { chooseLocale, translator } from './strings.js';
+import { Thread } from './thread.js';
+import { download, transcript } from './transcript.js';
+
+const LOST_AFTER_MS = 2_500;
+
+const $ = (id) => document.getElementById(id);
+const settings = new URLSearchParams(location.hash.slice(1));
+const languages = navigator.languages ?? [navigator.language];
+const phone = matchMedia('(pointer: coarse)');
+
+let visible = false;
+let unread = 0;
+let lostSince = null;
+let drawing = false;
+
+const ui = {
+  locale: 'en',
+  t: translator('en'),
+  suggestions: (settings.get('questions') ?? '').split('|').map((text) => text.trim()).filter(Boolean).slice(0, 6),
+  conversation: null,
+  ask: (question) => {
+    ui.conversation.send(question);
+    composer.focus();
+  },
+  talk: () => ui.conversation.handoff(),
+  showSource: null,
+};
+
+for (const place of document.querySelectorAll('[data-icon]')) place.append(icon(ICONS[place.dataset.icon]));
+
+setLocale(settings.get('locale'));
+setColorScheme(settings.get('colorScheme'));
+setAccent(settings.get('accent'));
+
+const conversation = new Conversation({ locale: ui.locale, pageUrl: settings.get('page') });
+ui.conversation = conversation;
+ui.showSource = sourcePanel($('source'), ui);
+const askToDelete = deletePanel($('confirm'), ui, () => conversation.erase());
+const thread = new Thread(ui, { scroll: $('scroll'), log: $('log'), newest: $('newest') });
+const composer = new Composer(
+  ui,
+  { form: $('composer'), text: $('text'), send: $('send'), counter: $('counter') },
+  (text) => conversation.send(text),
+);
+
+menu($('menu-button'), $('menu'), () => [
+  ...(conversation.messages.length ? [{ label: ui.t('download'), icon: 'download', run: saveTranscript }] : []),
+  { label: ui.t('restart'), icon: 'restart', run: startOver },
+  ...(conversation.exists ? [{ label: ui.t('delete'), icon: 'bin', run: askToDelete, danger: true }] : []),
+]);
+
+const host = connectHost(settings.get('host'), {
+  visible({ open, focus }) {
+    visible = open;
+    if (!open) return;
+    setUnread(0);
+    begin();
+    thread.toEnd();
+    if (focus) (phone.matches ? $('chat') : $('text')).focus();
+  },
+  user: (customer) => conversation.identify(customer),
+  attributes: (attributes) => conversation.identify({ attributes }),
+  locale(locale) {
+    setLocale(locale);
+    conversation.setLocale(ui.locale);
+    thread.clear();
+    draw();
+  },
+  colorScheme: setColorScheme,
+  ask: (question) => typeof question === 'string' && conversation.send(question),
+  reset() {
+    composer.clear();
+    conversation.reset();
+  },
+});
+
+conversation.addEventListener('change', draw);
+conversation.addEventListener('event', ({ detail }) => heard(detail));
+conversation.addEventListener('problem', ({ detail }) => {
+  host.tell('event', { name: 'error', detail: { code: detail.code, detail: detail.message } });
+});
+$('talk').addEventListener('click', () => ui.talk());
+$('close').addEventListener('click', () => host.tell('close'));
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && host.embedded && !document.querySelector('dialog[open]')) host.tell('close');
+});
+setInterval(() => conversation.outbox.items.some((item) => item.retry_at) && draw(), 1000);
+
+$('close').hidden = !host.embedded;
+document.documentElement.classList.toggle('alone', !host.embedded);
+if (!host.embedded) visible = true;
+if (visible || conversation.exists) begin();
+draw();
+host.tell('ready');
+
+function begin() {
+  conversation.open().catch(() => {}); // told by "problem"
+}
+
+function startOver() {
+  conversation.leave();
+  begin();
+  composer.focus();
+}
+
+function saveTranscript() {
+  const day = new Date().toISOString().slice(0, 10);
+  download(transcript(conversation, $('name').textContent, ui), `conversation-${day}.txt`);
+}
+
+/** Draws at most once a frame, however many events arrive. */
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    thread.render();
+    drawStrip();
+  });
+}
+
+function drawStrip() {
+  const { t } = ui;
+  const [kind, text] = standing();
+  const withPerson = conversation.status === 'open';
+  $('strip').dataset.kind = kind;
+  if ($('state').textContent !== text) $('state').textContent = text;
+  $('talk').hidden = withPerson;
+  $('talk').disabled = conversation.askingForPerson;
+  $('talk').querySelector('.text').textContent = t(conversation.askingForPerson ? 'asking' : 'talk');
+  $('role').textContent = withPerson && conversation.messages.some(isPerson) ? t('teamMember') : t('assistant');
+  $('text').placeholder = t(conversation.status === 'pending' ? 'ask' : 'write');
+}
+
+const isPerson = (message) => message.role === 'human_agent';
+
+/** The most important thing to know about where the customer stands. */
+function standing() {
+  const { t } = ui;
+  const { status, snapshot, link } = conversation;
+  lostSince = snapshot && (link === 'waiting' || (link === 'connecting' && lostSince)) ? lostSince ?? Date.now() : null;
+  if (lostSince) setTimeout(draw, LOST_AFTER_MS);
+  if (conversation.offline) return ['trouble', t('offline')];
+  if (conversation.problem) return ['trouble', t('unreachable')];
+  if (lostSince && Date.now() - lostSince >= LOST_AFTER_MS) return ['trouble', t('reconnecting')];
+  if (status === 'open') {
+    const person = conversation.messages.findLast(isPerson);
+    const joined = person ?? snapshot.assignee;
+    return joined ? ['person', t('with', { name: person?.author || t('team') })] : ['queued', t('queued')];
+  }
+  if (status === 'snoozed' || status === 'resolved') return [status, t(status)];
+  return ['ai', t('about')];
+}
+
+/** What others have to be told of an event: the screen reader, the host page, the badge. */
+function heard({ type, data }) {
+  const { t } = ui;
+  const message = type === 'message.created' || type === 'reply.completed' ? data.message : null;
+  if (message) {
+    const { id, role, content, created_at } = message;
+    host.tell('event', { name: 'on-message', detail: { id, role, content, created_at } });
+    if (role === 'customer') return;
+    const who = role === 'ai_agent' ? t('assistant') : message.author || t('teamMember');
+    announce(`${who}: ${plainText(content)}`);
+    if (!visible) setUnread(unread + 1);
+  } else if (type === 'status.changed') {
+    if (data.to === 'open') host.tell('event', { name: 'handoff', detail: { reason: data.reason ?? null } });
+    announce(standing()[1]);
+  } else if (type === 'turn.failed') announce(t('turn_failed'));
+}
+
+function announce(text) {
+  $('announcer').append(Object.assign(document.createElement('p'), { textContent: text }));
+  while ($('announcer').childElementCount > 3) $('announcer').firstChild.remove();
+}
+
+function setUnread(count) {
+  unread = count;
+  host.tell('unread', count);
+}
+
+function setLocale(wish) {
+  ui.locale = chooseLocale(wish ?? [], languages);
+  ui.t = translator(ui.locale);
+  const { t } = ui;
+  document.documentElement.lang = ui.locale;
+  const name = settings.get('name')?.slice(0, 60) || t('title');
+  $('name').textContent = name;
+  document.title = name;
+  $('role').textContent = t('assistant');
+  $('talk').querySelector('.text').textContent = t('talk');
+  $('newest').querySelector('.text').textContent = t('newest');
+  $('text-label').textContent = t('message');
+  $('text').placeholder = t('ask');
+  $('menu-button').setAttribute('aria-label', t('menu'));
+  $('close').setAttribute('aria-label', t('closeChat'));
+  $('send').setAttribute('aria-label', t('send'));
+  $('scroll').setAttribute('aria-label', t('history'));
+  $('log').setAttribute('aria-label', t('history'));
+}
+
+function setColorScheme(scheme) {
+  document.documentElement.dataset.scheme = ['light', 'dark'].includes(scheme) ? scheme : 'auto';
+}
+
+function setAccent(accent) {
+  if (!/^#[0-9a-f]{6}$/i.test(accent ?? '')) return;
+  const [red, green, blue] = accent.match(/\w\w/g).map((hex) => {
+    const part = parseInt(hex, 16) / 255;
+    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  document.documentElement.style.setProperty('--accent', accent);
+  document.documentElement.style.setProperty('--on-accent', luminance > 0.18 ? '#101618' : '#fff');
+}

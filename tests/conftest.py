@@ -1,0 +1,23 @@
+"""What every test may use: the real weights, fetched by the set-up."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.settings import load_settings
+from agent.weights.store import resolve
+
+
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    return load_settings().weights_dir
+
+
+@pytest.fixture(scope="session")
+def chat_weights(weights_dir: Path) -> Path:
+    return resolve(None, weights_dir).path
+
+
+@pytest.fixture(scope="session")
+def embedding_weights(weights_dir: Path) -> Path:
+    return resolve(None, weights_dir, kind="embedding").path
