@@ -8,8 +8,8 @@ two shapes, and none holds a stack trace, a path or a prompt.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as default
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -80,7 +80,7 @@ class Problem:
     detail: str
     field: str | None = None
     errors: Sequence[Mapping[str, str]] = ()
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = default(default_factory=dict)
 
     def as_rfc9457(self) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -52,8 +52,7 @@ Method = Literal["json_schema", "function_calling", "json_mode"]
 class EngineChatModel(BaseChatModel):
     """A chat model on an engine: `EngineChatModel(engine=services.engine)`.
 
-    An engine that speaks HTTP keeps its connections in one event loop: use it either with the
-    synchronous methods or from one loop. The engine in this process may be used from anywhere.
+    Every method may be used from any thread and any event loop: engines belong to none.
     """
 
     engine: SkipValidation[Engine] = Field(exclude=True, repr=False)
@@ -283,8 +282,8 @@ class LibraryRetriever(BaseRetriever):
         self,
         query: str,
         *,
-        run_manager: CallbackManagerForRetrieverRun,
-        k: int | None = None,  # noqa: ARG002
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002  # LangChain passes it
+        k: int | None = None,
     ) -> list[Document]:
         hits = self.library.search(query, k=k or self.k, audience=self.audience)
         return [document(hit) for hit in hits]

@@ -81,6 +81,10 @@ class ConversationStore:
             raise Conflict("A conversation with this id exists already.")
 
     async def get(self, conversation_id: str) -> Conversation | None:
+        return await self.live_header(conversation_id)
+
+    async def live_header(self, conversation_id: str) -> Conversation | None:
+        """The header if it is in Redis, wherever else it may be kept."""
         stored = await self._calls.one("HGET", self._keys(conversation_id)["header"], "json")
         return None if stored is None else Conversation.model_validate_json(stored)
 
@@ -187,6 +191,12 @@ class ConversationStore:
 
     async def transcript(self, conversation_id: str) -> Transcript:
         """The whole conversation as of one moment. Raises NotFound."""
+        if (transcript := await self.live(conversation_id)) is None:
+            raise no_such_conversation()
+        return transcript
+
+    async def live(self, conversation_id: str) -> Transcript | None:
+        """The whole conversation as it is in Redis, if it is there."""
         keys = self._keys(conversation_id)
         header, entries, sent = await self._calls.together(
             ("HMGET", keys["header"], "json", "base"),
@@ -195,7 +205,7 @@ class ConversationStore:
             atomic=True,
         )
         if header[0] is None:
-            raise no_such_conversation()
+            return None
         return Transcript(
             conversation=Conversation.model_validate_json(header[0]),
             base=_base_of(conversation_id, header[1]),
@@ -237,7 +247,7 @@ class ConversationStore:
         """Ids of the conversations whose header has a running turn; forgets those that have not."""
         found = []
         for epoch, conversation_id in await self._indexes.running():
-            header = await self.get(conversation_id)
+            header = await self.live_header(conversation_id)
             if header is not None and header.turn and header.turn.epoch == epoch:
                 found.append(conversation_id)
             elif header is None or header.last_epoch >= epoch:
@@ -255,7 +265,7 @@ class ConversationStore:
     async def conversations_of(self, identifier: str) -> list[str]:
         """Ids of the verified customer's conversations, newest first."""
         ids = await self._indexes.of_customer(identifier)
-        headers = [await self.get(conversation_id) for conversation_id in ids]
+        headers = [await self.live_header(conversation_id) for conversation_id in ids]
         return [h.id for h in headers if h and verified_identifier(h) == identifier]
 
     async def feed_position(self) -> str:
@@ -269,7 +279,7 @@ class ConversationStore:
         """Announces commits whose writer died or lost Redis before it could; returns how many."""
         announced = 0
         for version, conversation_id in await self._indexes.owed():
-            header = await self.get(conversation_id)
+            header = await self.live_header(conversation_id)
             if header is not None and header.version < version:
                 continue  # its commit is on its way, or it failed and another will get the number
             if header is not None:
@@ -316,7 +326,7 @@ class ConversationStore:
 
     async def erase(self, conversation_id: str) -> None:
         """Takes all of it away; for a week a bare tombstone of its id refuses late writers."""
-        header = await self.get(conversation_id)
+        header = await self.live_header(conversation_id)
         keys = self._keys(conversation_id)
         await self._calls.script(
             scripts.ERASE,

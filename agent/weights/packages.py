@@ -31,9 +31,9 @@ def assemble(parts: Sequence[Part], part_file: Path, folder: Path, progress: Pro
         file.truncate(done)
         file.seek(done)
         for number, part in enumerate(parts[kept:], start=kept + 1):
-            label = f"{part_file.stem}, part {number} of {len(parts)}"
-            if len(parts) == 1:
-                label = part_file.stem
+            label = part_file.stem
+            if len(parts) > 1:
+                label += f" (part {number} of {len(parts)})"
 
             def moved(
                 count: int, label: str = label, start: int = done, most: int = part.bytes

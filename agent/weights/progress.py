@@ -22,7 +22,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a label, the bytes done and the bytes in all (None while nobody knows)."""
+"""Called with a label, the bytes done and the bytes in all (None while nobody knows). Labels that
+differ only in what stands in brackets at the end are stages of one thing."""
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -59,10 +60,15 @@ class _Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, label: str, done: int, total: int | None) -> None:
-        if label not in self._tasks:
+        thing = _thing(label)
+        if thing not in self._tasks:
             # A resumed download starts where it stopped: its rate counts from there.
-            self._tasks[label] = self._bars.add_task(label, total=total, completed=done)
-        self._bars.update(self._tasks[label], completed=done, total=total)
+            self._tasks[thing] = self._bars.add_task(label, total=total, completed=done)
+        self._bars.update(self._tasks[thing], description=label, completed=done, total=total)
+
+
+def _thing(label: str) -> str:
+    return label.partition(" (")[0]
 
 
 class PlainProgress:
@@ -77,8 +83,9 @@ class PlainProgress:
 
     def __call__(self, label: str, done: int, total: int | None) -> None:
         now = self._clock()
-        if label != self._label:
-            self._label = label
+        new = _thing(label) != _thing(self._label)
+        self._label = label
+        if new:
             self._started = (now, done)
             self._said = (now, -1)
             self._say(now, done, total)

@@ -206,8 +206,7 @@ class LlamaEmbedder:
 
     def tokenize(self, text: str) -> list[int]:
         """At most `text_tokens`; from any thread."""
-        # No token of a sentence model has that many characters, so nothing is lost; a text of
-        # megabytes costs nothing.
+        # Beyond 32 characters a token there is only white space: a text of megabytes is cut first.
         return self._model.tokenize_whole(text[: self.text_tokens * 32], self.text_tokens)
 
     def embed(self, texts: Sequence[list[int]]) -> NDArray[np.float32]:

@@ -8,6 +8,8 @@ import base64
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +24,7 @@ from agent.http.errors import problem_of
 from agent.http.openai.answers import Answer, Bare, Grounded
 from agent.http.openai.schemas import ChatIn, EmbeddingsIn
 from agent.services import Services
+from agent.weights.store import resolve
 from knowledge_base.errors import KnowledgeError
 
 router = APIRouter(prefix="/v1", tags=["openai"], dependencies=[Depends(program)])
@@ -36,7 +39,12 @@ class ModelNotFound(NotFound):
 
 
 def embedding_model(services: Services) -> str:
-    return services.embeddings.name
+    return _embedding_model(services.settings.weights_dir)
+
+
+@cache
+def _embedding_model(weights_dir: Path) -> str:
+    return resolve(None, weights_dir, kind="embedding").name
 
 
 def model_ids(services: Services) -> tuple[str, ...]:
@@ -119,7 +127,8 @@ async def embed(body: EmbeddingsIn, services: ServicesDep) -> dict[str, Any]:
         raise InvalidRequest(
             f"This model's vectors have {vectors.shape[1]} dimensions.", field="dimensions"
         )
-    tokens = services.embeddings.count_tokens(texts)
+    # In the chat model's vocabulary: the embedding model's own is not told by LangChain's port.
+    tokens = await services.engine.count_tokens("\n".join(texts))
     return {
         "object": "list",
         "model": body.model,

@@ -145,6 +145,7 @@ function paragraph(lines, at, open) {
 /** Inlines: strings and {t: 'strong'|'em'|'code'|'a'|'cite'|'br', …}. */
 function inline(text, open, depth = 0) {
   const out = [];
+  const unclosed = new Set();
   let plain = '';
   let at = 0;
   const put = (node, next) => {
@@ -154,7 +155,7 @@ function inline(text, open, depth = 0) {
     at = next;
   };
   while (at < text.length) {
-    const found = token(text, at, open, depth);
+    const found = token(text, at, open, depth, unclosed);
     if (found) put(...found);
     else if (text[at] === '\\' && ESCAPED.test(text[at + 1] ?? '')) {
       plain += text[at + 1];
@@ -168,7 +169,7 @@ function inline(text, open, depth = 0) {
   return out;
 }
 
-function token(text, at, open, depth) {
+function token(text, at, open, depth, unclosed) {
   switch (text[at]) {
     case '\n':
       return [{ t: 'br' }, at + 1];
@@ -176,7 +177,7 @@ function token(text, at, open, depth) {
       return code(text, at);
     case '*':
     case '_':
-      return depth < DEEPEST ? emphasis(text, at, open, depth) : null;
+      return depth < DEEPEST ? emphasis(text, at, open, depth, unclosed) : null;
     case '[':
       return citation(text, at) || (depth < DEEPEST ? link(text, at, depth) : null);
     case '<':
@@ -201,14 +202,15 @@ function code(text, at) {
   return end < 0 ? null : [{ t: 'code', text: text.slice(at + run.length, end).trim() }, end + run.length];
 }
 
-function emphasis(text, at, open, depth) {
+/** `unclosed`: marks known to close nowhere in the rest of `text`; without it, time is quadratic. */
+function emphasis(text, at, open, depth, unclosed) {
   const mark = text[at];
   const run = text[at + 1] === mark ? mark + mark : mark;
   const start = at + run.length;
   const word = /[\p{L}\p{N}]/u;
   if (!text[start] || /\s/.test(text[start]) || text[start] === mark) return null;
   if (mark === '_' && word.test(text[at - 1] ?? '')) return null;
-  let end = text.indexOf(run, start);
+  let end = unclosed.has(run) ? -1 : text.indexOf(run, start);
   while (end >= 0) {
     const inside = !/\s/.test(text[end - 1]) && text[end - 1] !== '\\';
     const alone = run.length === 2 || (text[end + 1] !== mark && text[end - 1] !== mark);
@@ -216,6 +218,7 @@ function emphasis(text, at, open, depth) {
     if (inside && alone && outside) break;
     end = text.indexOf(run, end + 1);
   }
+  if (end < 0) unclosed.add(run);
   if (end < 0 && !(open && run.length === 2)) return null;
   const inner = text.slice(start, end < 0 ? text.length : end);
   const node = { t: run.length === 2 ? 'strong' : 'em', c: inline(inner, open, depth + 1) };

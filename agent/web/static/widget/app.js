@@ -16,6 +16,7 @@ import { Thread } from './thread.js';
 import { download, transcript } from './transcript.js';
 
 const LOST_AFTER_MS = 2_500;
+const TRY_AGAIN_S = 5;
 
 const $ = (id) => document.getElementById(id);
 const settings = new URLSearchParams(location.hash.slice(1));
@@ -25,6 +26,7 @@ const phone = matchMedia('(pointer: coarse)');
 let visible = false;
 let unread = 0;
 let lostSince = null;
+let lostTimer = null;
 let drawing = false;
 
 const ui = {
@@ -103,12 +105,14 @@ setInterval(() => conversation.outbox.items.some((item) => item.retry_at) && dra
 $('close').hidden = !host.embedded;
 document.documentElement.classList.toggle('alone', !host.embedded);
 if (!host.embedded) visible = true;
-if (visible || conversation.exists) begin();
+if (visible || conversation.exists || conversation.outbox.next()) begin();
 draw();
 host.tell('ready');
 
 function begin() {
-  conversation.open().catch(() => {}); // told by "problem"
+  conversation.open().catch((error) => { // what is wrong is told by "problem"
+    setTimeout(() => visible && !conversation.snapshot && begin(), (error.retryAfter ?? TRY_AGAIN_S) * 1000);
+  });
 }
 
 function startOver() {
@@ -153,7 +157,8 @@ function standing() {
   const { t } = ui;
   const { status, snapshot, link } = conversation;
   lostSince = snapshot && (link === 'waiting' || (link === 'connecting' && lostSince)) ? lostSince ?? Date.now() : null;
-  if (lostSince) setTimeout(draw, LOST_AFTER_MS);
+  clearTimeout(lostTimer);
+  if (lostSince) lostTimer = setTimeout(draw, LOST_AFTER_MS);
   if (conversation.offline) return ['trouble', t('offline')];
   if (conversation.problem) return ['trouble', t('unreachable')];
   if (lostSince && Date.now() - lostSince >= LOST_AFTER_MS) return ['trouble', t('reconnecting')];
