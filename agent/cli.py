@@ -230,7 +230,7 @@ def keys_add(
     name: Annotated[str, typer.Argument(help="What the key is for.")], data_dir: DataDir = None
 ) -> None:
     """Make an API key; it is shown once."""
-    result = asyncio.run(_result(load_settings(data_dir=data_dir), "keys_add", name=name))
+    result = asyncio.run(_result(load_settings(data_dir=data_dir), "keys_add", label=name))
     print(result["key"])
 
 

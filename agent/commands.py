@@ -131,8 +131,8 @@ async def evaluate(answerer: Answerer, items: list[Line]) -> AsyncIterator[Line]
         yield line
 
 
-async def keys_add(records: Records, name: str) -> AsyncIterator[Line]:
-    yield {"result": {"name": name, "key": await asyncio.to_thread(records.add_api_key, name)}}
+async def keys_add(records: Records, label: str) -> AsyncIterator[Line]:
+    yield {"result": {"label": label, "key": await asyncio.to_thread(records.add_api_key, label)}}
 
 
 COMMANDS: Final[dict[str, Command]] = {

@@ -23,7 +23,7 @@ from agent.generation.remote import RemoteEngine
 from agent.generation.requests import Engine
 from agent.prompting import Prompts
 from agent.settings import Settings
-from agent.storage.archive import archive_idle
+from agent.storage.archive import ArchivedStore, archive_idle
 from agent.storage.records import Records
 from agent.storage.redis import ConversationStore
 from agent.weights.store import resolve
@@ -125,7 +125,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
     async with open_answering(settings) as answering:
         records = await asyncio.to_thread(Records.open, settings.sql_url)
-        store = await ConversationStore.open(settings.redis_url)
+        store = await ArchivedStore.open_over(settings.redis_url, records)
         broadcaster = Broadcaster(store)
         await broadcaster.start()
         conversations = ConversationService(

@@ -20,7 +20,7 @@ from agent.conversation.writing import TurnWriter, change
 from agent.domain import Conversation, Event, Identity, Message, Snapshot, Turn, new_id, now
 from agent.errors import Busy, InvalidRequest, NotAuthorized, NotFound, StoreUnavailable
 from agent.events.broadcast import Broadcaster
-from agent.events.events import fold, visible_to
+from agent.events.events import visible_to
 from agent.generation.requests import Engine, Permit
 from agent.prompting import Prompts
 from agent.storage.redis import ConversationStore, VersionConflict
@@ -173,10 +173,7 @@ class ConversationService:
 
     async def snapshot(self, conversation_id: str) -> Snapshot:
         """The conversation as its customer sees it."""
-        await self._known(conversation_id)
-        events = await self._store.events(conversation_id)
-        seen = fold(conversation_id, [e for e in events if visible_to("customer", e)])
-        return seen.model_copy(update={"last_event_id": events[-1].id}) if events else seen
+        return await self._store.snapshot(conversation_id, "customer")
 
     async def follow(self, conversation_id: str, after: str | None) -> AsyncIterator[Event | None]:
         """What the customer may see of the log after `after`, then as it happens; None: silence."""

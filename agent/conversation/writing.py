@@ -14,7 +14,6 @@ from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.domain import Conversation, Event, EventDraft, Message, Turn
 from agent.errors import Busy, FrontdeskError, NotFound, StoreUnavailable
-from agent.events.events import fold
 from agent.generation.requests import Permit
 from agent.storage.redis import ConversationStore, StaleTurn, VersionConflict
 from agent.telemetry import observe_turn
@@ -123,7 +122,7 @@ class TurnWriter:
         observe_turn("failed")
 
     async def _messages(self, conversation_id: str) -> tuple[Message, ...]:
-        return fold(conversation_id, await self._store.events(conversation_id)).messages
+        return (await self._store.snapshot(conversation_id, "staff")).messages
 
     async def _patiently(self, write: Callable[[], object]) -> None:
         """The end of a turn is worth waiting for: the store may be coming back from an outage.

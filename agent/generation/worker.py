@@ -99,9 +99,15 @@ class Worker:
                 return
 
     def check(self) -> "Future[None]":
-        """A future that is done when the thread has seen everything commanded before."""
+        """A future that is done when everything commanded before is done and in `stats`."""
         done: Future[None] = Future()
-        self._command(lambda: done.set_result(None), while_closing=True)
+
+        def answer() -> None:
+            self._publish()
+            if done.set_running_or_notify_cancel():
+                done.set_result(None)
+
+        self._command(answer, while_closing=True)
         return done
 
     def stop(self, grace_s: float) -> None:

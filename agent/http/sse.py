@@ -94,13 +94,15 @@ class Pump(Generic[T]):
         closing = asyncio.create_task(self._closing.wait())
         getter: asyncio.Task[tuple[T] | Exception | None] | None = None
         try:
-            while not self._closing.is_set():
+            while True:
                 getter = getter or asyncio.create_task(self._slot.get())
                 await asyncio.wait(
                     {getter, closing},
                     timeout=self._silence_s,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
+                if closing.done():
+                    return
                 if not getter.done():
                     yield None
                     continue

@@ -10,8 +10,10 @@ import pytest
 
 from agent.generation.embedding import LlamaEmbeddings
 from agent.generation.engine import EngineSettings, LlamaEngine
-from agent.generation.requests import ChatMessage, GenerationRequest
+from agent.generation.remote import RemoteEngine
+from agent.generation.requests import ChatMessage, Engine, GenerationRequest
 from agent.generation.scripted import ScriptedBackend
+from tests.agent.generation.served import serving
 
 OpenScripted = Callable[..., contextlib.AbstractAsyncContextManager[LlamaEngine]]
 Ask = Callable[..., GenerationRequest]
@@ -70,3 +72,15 @@ def ask() -> Ask:
 
 
 SYSTEM = "You are the support agent of a travel company. Be brief, friendly and exact with amounts."
+
+
+@pytest.fixture
+def served() -> Callable[[Engine], contextlib.AbstractAsyncContextManager[RemoteEngine]]:
+    """Put an engine behind a URL and open it from there."""
+
+    @contextlib.asynccontextmanager
+    async def opened(engine: Engine) -> AsyncIterator[RemoteEngine]:
+        with serving(engine) as url:
+            yield await RemoteEngine.open(url)
+
+    return opened

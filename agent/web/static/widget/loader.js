@@ -27,13 +27,13 @@
     button, iframe { position: fixed; z-index: 2147483000; }
     button {
       bottom: 20px; right: 20px; width: 56px; height: 56px; padding: 0; border: 0; border-radius: 50%;
-      background: var(--accent, #14565c); color: var(--ink, #fff); cursor: pointer;
+      background: var(--frontdesk-accent, #14565c); color: var(--frontdesk-ink, #fff); cursor: pointer;
       box-shadow: 0 1px 2px rgb(10 25 30 / .18), 0 8px 24px rgb(10 25 30 / .22);
       transition: transform .18s cubic-bezier(.2, .8, .3, 1), box-shadow .18s;
     }
     button:hover { transform: translateY(-2px); box-shadow: 0 2px 4px rgb(10 25 30 / .2), 0 14px 32px rgb(10 25 30 / .26); }
     button:active { transform: none; }
-    button:focus-visible { outline: 3px solid var(--accent, #14565c); outline-offset: 3px; }
+    button:focus-visible { outline: 3px solid var(--frontdesk-accent, #14565c); outline-offset: 3px; }
     svg { position: absolute; inset: 15px; width: 26px; height: 26px; fill: none; stroke: currentColor;
       stroke-width: 1.9; stroke-linecap: round; stroke-linejoin: round; transition: opacity .16s, transform .22s; }
     svg + svg { opacity: 0; transform: rotate(-45deg) scale(.7); }
@@ -214,8 +214,8 @@
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
     if (/^#[0-9a-f]{6}$/i.test(options.accent || '')) {
-      host.style.setProperty('--accent', options.accent);
-      host.style.setProperty('--ink', inkOn(options.accent));
+      host.style.setProperty('--frontdesk-accent', options.accent);
+      host.style.setProperty('--frontdesk-ink', inkOn(options.accent));
     } else delete options.accent;
     button = element('button', { type: 'button', 'aria-haspopup': 'dialog' });
     if (options.position === 'left') button.classList.add('left');
