@@ -1,8 +1,13 @@
 # Two commands: `make run` and `make test`. Both set everything up first; what is done is not done again.
 
-PYTHON ?= $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; \
-	done),python3)
+	done)
+endif
+ifeq ($(PYTHON),)
+PYTHON := python3
+endif
 BIN := .venv/bin
 
 .PHONY: run setup test lint lock clean

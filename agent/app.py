@@ -6,8 +6,6 @@ description of the API is loaded from another host. Whoever serves the applicati
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -17,32 +15,17 @@ from agent.http.middleware import CustomersCors, RequestLog, SecurityHeaders
 from agent.http.routes import conversations, health, openai, pages
 from agent.services import Services
 
-ServicesFactory = Callable[[], AbstractAsyncContextManager[Services]]
 
-
-def create_app(services: Services | ServicesFactory) -> FastAPI:
-    """The application on open services, or on services that it opens and closes itself."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if isinstance(services, Services):
-            yield
-            return
-        async with services() as opened:
-            app.state.services = opened
-            yield
-
+def create_app(services: Services) -> FastAPI:
     app = FastAPI(
         title="Frontdesk",
-        lifespan=lifespan,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # With an OpenTelemetry exporter installed, spans and metrics would leave the machine.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    if isinstance(services, Services):
-        app.state.services = services
+    app.state.services = services
     app.state.closing = asyncio.Event()
     errors.install(app)
     for routes in (conversations, openai, health, pages):

@@ -28,7 +28,9 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -213,10 +215,11 @@ def build_engine(entry: str, wheel: Path) -> None:
     if compiler() is None:
         raise SetupFailed("There is no C++ compiler. Install one: apt-get install g++")
     jobs = build_jobs()
-    say(f"llama.cpp, built for this processor with {jobs} jobs (about 90 s on two cores)")
-    scratch = VENV / "build"
-    shutil.rmtree(scratch, ignore_errors=True)
-    (scratch / "out").mkdir(parents=True)
+    say(f"llama.cpp, built for this processor with {jobs} jobs (two minutes on two free cores)")
+    for left_over in VENV.glob("build-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix="build-", dir=VENV))
+    (scratch / "out").mkdir()
     (scratch / "engine.txt").write_text(entry)
     include = f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={shlex.quote(str(CMAKE_FILE))}"
     environment = os.environ | {
@@ -237,7 +240,7 @@ def build_engine(entry: str, wheel: Path) -> None:
     partial = wheel.with_suffix(f".{os.getpid()}.tmp")
     shutil.copyfile(built, partial)
     partial.replace(wheel)
-    shutil.rmtree(scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def build_jobs() -> int:
@@ -280,12 +283,22 @@ def build_state(log: str, scratch: Path) -> tuple[str, float, float]:
     """What the build does, with how much of how much is done."""
     steps = re.findall(r"^\s*\[(\d+)/(\d+)\]", log, flags=re.MULTILINE)
     if steps:
-        return "step", float(steps[-1][0]), float(steps[-1][1])
+        return "compile step", float(steps[-1][0]), float(steps[-1][1])
     size = re.search(r"Downloading \S+ \(([\d.]+) MB\)", log)
     if size and "Preparing metadata" not in log:
-        grown = max((p.stat().st_size for p in scratch.rglob("*.tar.gz") if p.is_file()), default=0)
-        return "MB of source", min(grown / 1e6, float(size[1])), float(size[1])
+        return "MB of source", min(grown(scratch) / 1e6, float(size[1])), float(size[1])
     return "configuring", 0.0, 0.0
+
+
+def grown(folder: Path) -> int:
+    """Bytes of the largest archive below `folder`: the one that pip is writing."""
+    largest = 0
+    for directory, _, names in os.walk(folder):  # unlike rglob, bears folders that pip removes
+        for name in names:
+            if name.endswith(".tar.gz"):
+                with suppress(FileNotFoundError):
+                    largest = max(largest, Path(directory, name).stat().st_size)
+    return largest
 
 
 class MovingLine:
@@ -330,7 +343,10 @@ def weights() -> bool:
         return False
     say("Model files")
     command: Command = [PYTHON, "-m", "agent.weights.fetch", "default", "--record", RECORD]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
         raise SetupFailed("The model files are not complete (see above).")
     stamp(weights=key, files=recorded_files())
     return True

@@ -67,33 +67,19 @@ class VectorStore:
     """Embedded in `path`, or a server's by `url`."""
 
     def __init__(self, path: Path, url: str | None) -> None:
-        settings = Settings(anonymized_telemetry=False)
         self._place = url or str(path)
         with self._available():
-            if url is None:
-                self._client = cast("Client", chromadb.PersistentClient(path, settings=settings))
-            else:
-                parts = urlsplit(url)
-                secure = parts.scheme == "https"
-                self._client = cast(
-                    "Client",
-                    chromadb.HttpClient(
-                        host=parts.hostname or "localhost",
-                        port=parts.port or (443 if secure else 8000),
-                        ssl=secure,
-                        settings=settings,
-                    ),
-                )
+            self._client = _client(path, url)
             self._batch = min(1000, self._client.get_max_batch_size())
 
     def close(self) -> None:
-        client = self._client
-        client.close()
-        # chromadb 1.5 leaves the HTTP session open, and clients of one server share it: it is
-        # closed with the last of them.
-        session = getattr(client._server, "_session", None)  # noqa: SLF001
-        if session is not None and client._identifier not in client._identifier_to_system:  # noqa: SLF001
-            session.close()
+        self._client.close()
+        # chromadb 1.5 leaves both HTTP sessions of a client to a server open.
+        client: Any = self._client
+        for api in (client._server, client._admin_client._server):  # noqa: SLF001
+            session = getattr(api, "_session", None)
+            if session is not None:
+                session.close()
 
     def ping(self) -> None:
         with self._available():
@@ -223,6 +209,19 @@ class VectorStore:
                 f"Chroma at {self._place} cannot be used ({error}); "
                 "check that it runs, that its disk has room and that the address is right."
             ) from error
+
+
+def _client(path: Path, url: str | None) -> Client:
+    settings = Settings(anonymized_telemetry=False)
+    if url is None:
+        return cast("Client", chromadb.PersistentClient(path, settings=settings))
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    host, port = parts.hostname or "localhost", parts.port or (443 if secure else 8000)
+    try:
+        return cast("Client", chromadb.HttpClient(host, port, ssl=secure, settings=settings))
+    except ValueError as error:  # what chromadb makes of a refused connection
+        raise ConnectionError(str(error)) from error
 
 
 def _up_to(generation: int) -> Any:

@@ -29,7 +29,7 @@ class Indexer:
 
     def recover(self, report: Report | None = None) -> None:
         """Undo a publication that was cut off; rebuild what Chroma has lost."""
-        self._undo_unfinished()
+        self._tidy()
         pointer = self._catalog.pointer()
         if not self._intact(pointer):
             self.rebuild(report)
@@ -38,7 +38,7 @@ class Indexer:
         """Show each document at the revision, or (None) not at all: all in one generation."""
         if not changes:
             return
-        self._undo_unfinished()
+        self._tidy()
         pointer = self._catalog.pointer()
         generation = pointer.generation + 1
         wanted = [(document, number) for document, number in changes.items() if number is not None]
@@ -51,8 +51,12 @@ class Indexer:
         self._catalog.show(generation, changes)
 
     def rebuild(self, report: Report | None = None) -> None:
-        """Fill a new collection from the catalogue, point at it, and drop the old ones."""
-        self._undo_unfinished()
+        """Fill a new collection from the catalogue and point at it.
+
+        The old one stays until the next writing: a search that is still reading a collection
+        while it is dropped finds nothing, without an error (chromadb 1.5).
+        """
+        self._tidy()
         pointer = self._catalog.pointer()
         oldest = max(0, pointer.generation - KEPT_GENERATIONS)
         shown = self._catalog.shown(since=oldest, until=pointer.generation)
@@ -61,12 +65,10 @@ class Indexer:
         self._store.create(name, {"embedding": self._embedder.name})
         self._store.write(name, records)
         self._catalog.point_at_collection(name)
-        for other in self._store.names(_prefix(pointer)):
-            if other != name:
-                self._store.drop(other)
         self._embedder.forget_other_models()
 
-    def _undo_unfinished(self) -> None:
+    def _tidy(self) -> None:
+        """Undo what a crash left half done, and drop the collections nobody points at."""
         for generation in self._catalog.unfinished():
             _log.warning("Undoing the publication of generation %d, which was cut off.", generation)
             try:
@@ -74,6 +76,10 @@ class Indexer:
             except CollectionMissing:
                 _log.warning("Its collection is gone with it.")
             self._catalog.forget(generation)
+        pointer = self._catalog.pointer()
+        for name in self._store.names(_prefix(pointer)):
+            if name != pointer.collection:
+                self._store.drop(name)
 
     def _intact(self, pointer: Pointer) -> bool:
         try:

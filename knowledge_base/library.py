@@ -7,6 +7,7 @@ Invariant: a search sees one generation, whole, and nothing its audience or its 
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -62,14 +63,17 @@ class Library:
         """Raises KnowledgeUnavailable. What a crash or another embedder left behind is put right
         here, which can take as long as `rebuild`."""
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        catalog = Catalog(settings.database_url, settings.data_dir / "knowledge.lock")
-        catalog.prepare()
-        store = VectorStore(settings.data_dir / "chroma", settings.chroma_url)
-        library = cls(
-            settings, catalog, store, PassageEmbedder(embeddings, embedding_name, catalog)
-        )
-        with catalog.writing():
-            library._indexer.recover(progress)
+        with ExitStack() as opened:
+            catalog = Catalog(settings.database_url, settings.data_dir / "knowledge.lock")
+            opened.callback(catalog.close)
+            catalog.prepare()
+            store = VectorStore(settings.data_dir / "chroma", settings.chroma_url)
+            opened.callback(store.close)
+            embedder = PassageEmbedder(embeddings, embedding_name, catalog)
+            library = cls(settings, catalog, store, embedder)
+            with catalog.writing():
+                library._indexer.recover(progress)
+            opened.pop_all()
         return library
 
     def close(self) -> None:

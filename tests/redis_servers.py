@@ -42,8 +42,10 @@ class SystemRedis:
         path = folder / "redis.sock"
         self.url = f"unix://{path}"
         self._process = subprocess.Popen(
-            [program, "--port", "0", "--unixsocket", str(path), "--dir", str(folder)]
-            + ["--save", "", "--appendonly", "yes", "--appendfsync", "always"],
+            [
+                *(program, "--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
+                *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+            ],
             stdout=subprocess.DEVNULL,
         )
         self._wait()

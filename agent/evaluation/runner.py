@@ -63,7 +63,8 @@ async def evaluate(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of the contract. Document ids are the documents' keys (paths)."""
-    keys = {document.id: document.key for document in await asyncio.to_thread(answerer.library.documents)}
+    documents = await asyncio.to_thread(answerer.library.documents)
+    keys = {document.id: document.key for document in documents}
     gate = asyncio.Semaphore(AT_ONCE)
     done = 0
 

@@ -7,7 +7,7 @@ wake-ups; a slow reader costs one flag, not a queue.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from agent.domain import Event
@@ -31,6 +31,11 @@ class Broadcaster:
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def readers(self) -> int:
+        """How many follow right now."""
+        return sum(len(flags) for flags in self._flags.values())
+
     async def start(self) -> None:
         position = await self._log.feed_position()
         self._reader = asyncio.create_task(self._read_feed(position), name="feed reader")
@@ -43,7 +48,7 @@ class Broadcaster:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
 
-    async def follow(self, conversation_id: str, after: str) -> AsyncIterator[Event | None]:
+    async def follow(self, conversation_id: str, after: str) -> AsyncGenerator[Event | None]:
         """Every event after `after`, in order, once; None after a time of silence.
 
         Ends when the conversation is erased or the broadcaster closed. Raises LogTrimmed if the
@@ -93,7 +98,7 @@ class Broadcaster:
 
     async def _read_feed(self, position: str) -> None:
         pause = 0.0
-        while True:
+        while not self._closed:
             try:
                 lines = await self._log.announcements(position, _FEED_WAIT_S)
             except StoreUnavailable as error:

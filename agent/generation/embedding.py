@@ -31,9 +31,10 @@ Vectors = list[list[float]]
 
 @dataclass(slots=True, eq=False)
 class _Order:
-    """Texts that somebody waits for, already as tokens."""
+    """Texts that somebody waits for; those from `taken` on are not embedded yet."""
 
-    texts: list[list[int]]
+    texts: list[str]
+    taken: int = 0
     done: "Future[Vectors]" = field(default_factory=Future)
     vectors: Vectors = field(default_factory=list)
 
@@ -72,12 +73,10 @@ class LlamaEmbeddings(Embeddings):
     async def aembed_documents(self, texts: list[str]) -> Vectors:
         if not texts:
             return []
-        done = await asyncio.to_thread(self._order, self._documents, texts)
-        return await asyncio.wrap_future(done)
+        return await asyncio.wrap_future(self._order(self._documents, texts))
 
     async def aembed_query(self, text: str) -> list[float]:
-        done = self._order(self._queries, [text])
-        return (await asyncio.wrap_future(done))[0]
+        return (await asyncio.wrap_future(self._order(self._queries, [text])))[0]
 
     def close(self) -> None:
         """Refuse what still waits and free the model."""
@@ -87,7 +86,7 @@ class LlamaEmbeddings(Embeddings):
         self._thread.join()
 
     def _order(self, queue: deque[_Order], texts: list[str]) -> "Future[Vectors]":
-        order = _Order([self._embedder.tokenize(text) for text in texts])
+        order = _Order(list(texts))
         with self._changed:
             if self._closed is not None:
                 raise EngineDead(self._closed)
@@ -127,12 +126,14 @@ class LlamaEmbeddings(Embeddings):
             if order.done.cancelled():
                 queue.popleft()
                 continue
-            while order.texts:
-                tokens += len(order.texts[0])
+            while order.taken < len(order.texts):
+                text = self._embedder.tokenize(order.texts[order.taken])
+                tokens += len(text)
                 texts += 1
                 if tokens > self._embedder.batch_tokens or texts > self._embedder.batch_texts:
                     return
-                yield order, order.texts.pop(0)
+                order.taken += 1
+                yield order, text
             queue.popleft()
 
     def _embed(self, batch: list[tuple[_Order, list[int]]]) -> None:
@@ -147,11 +148,11 @@ class LlamaEmbeddings(Embeddings):
         for (order, _), vector in zip(batch, vectors, strict=True):
             order.vectors.append(vector)
         for order, _ in batch:
-            if not order.texts:
+            if order.taken == len(order.texts):
                 self._settle(order, None)
 
     def _settle(self, order: _Order, error: FrontdeskError | None) -> None:
-        order.texts.clear()
+        order.taken = len(order.texts)
         if order.done.done() or not order.done.set_running_or_notify_cancel():
             return
         if error is None:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, NamedTuple
 from fastapi import Depends, Request
 
 from agent.domain import Conversation
-from agent.errors import NotAuthorized, NotFound, Unavailable
+from agent.errors import NotAuthorized, NotFound
 from agent.http.auth import bearer_token, from_this_machine
 from agent.services import Services
 
@@ -19,9 +19,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 def services_of(request: Request) -> Services:
-    services = getattr(request.app.state, "services", None)
-    if not isinstance(services, Services):
-        raise Unavailable("Frontdesk is starting; try again in a few seconds.")
+    services: Services = request.app.state.services
     return services
 
 

@@ -46,14 +46,14 @@ class ArchivedStore(ConversationStore):
         *,
         sent: tuple[str, str, int] | None = None,
     ) -> list[Event]:
-        try:
-            return await super().commit(conversation, drafts, sent=sent)
-        except NotFound:
-            kept = await self._archived(conversation.id)
-            if kept is None:
-                raise
-            await self.restore(kept)
-            return await super().commit(conversation, drafts, sent=sent)
+        while True:  # another round means that an archiver took it away again in between
+            try:
+                return await super().commit(conversation, drafts, sent=sent)
+            except NotFound:
+                kept = await self._archived(conversation.id)
+                if kept is None:
+                    raise
+                await self.restore(kept)
 
     async def sent(self, conversation_id: str, client_message_id: str) -> tuple[str, str] | None:
         found = await super().sent(conversation_id, client_message_id)

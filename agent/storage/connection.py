@@ -4,6 +4,7 @@ The only module that knows `redis`; knows no key and no conversation. Invariant:
 time limit, and whatever keeps Redis from answering comes out as StoreUnavailable with its remedy.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -31,9 +32,15 @@ _CONNECTIONS: Final = 64
 
 
 @contextmanager
-def _mapped_errors() -> Iterator[None]:
+def _our_errors() -> Iterator[None]:
+    """Maps what redis raises, and raises what it swallows: a cancellation that arrives while a
+    connection is fetched from the pool is lost in redis 8.1 and the call goes on."""
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
     try:
         yield
+        if task and task.cancelling() > cancellations:
+            raise asyncio.CancelledError
     except OutOfMemoryError as error:
         raise StoreUnavailable(
             "Redis is full and took nothing: raise its maxmemory or give it more memory."
@@ -87,14 +94,15 @@ class RedisCalls:
         await self._redis.aclose()
 
     async def one(self, *command: Any) -> Any:
-        with _mapped_errors():
+        with _our_errors():
             return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
-    async def together(self, *commands: Command, atomic: bool = False) -> list[Any]:
+    async def together(self, *commands: Command) -> list[Any]:
+        """Sent at once; not one step for others (that is what scripts are for)."""
         if not commands:
             return []
-        with _mapped_errors():
-            async with self._redis.pipeline(transaction=atomic) as pipeline:
+        with _our_errors():
+            async with self._redis.pipeline(transaction=False) as pipeline:
                 for command in commands:
                     pipeline.execute_command(*command)
                 return await pipeline.execute()
@@ -102,5 +110,5 @@ class RedisCalls:
     async def script(self, text: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         if text not in self._scripts:
             self._scripts[text] = self._redis.register_script(text)
-        with _mapped_errors():
+        with _our_errors():
             return await self._scripts[text](keys=keys, args=arguments)

@@ -29,6 +29,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     select,
     update,
@@ -37,12 +38,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import (
     ArgumentError,
-    DatabaseError,
     IntegrityError,
     InterfaceError,
     OperationalError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from agent.domain import Noun, new_id, now
 from agent.errors import Conflict, InvalidRequest, SetupError, StoreUnavailable
@@ -51,6 +52,7 @@ from agent.storage.transcript import Transcript
 UserRole = Literal["staff", "supervisor", "admin"]
 SECRETS_ACTIVE: Final = 2
 _SHORTEST_PASSWORD: Final = 8
+_TABLES_LOCK: Final = 4_022_250_974
 
 _metadata = MetaData()
 
@@ -329,10 +331,14 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _make_tables(engine: Engine) -> None:
-    try:
-        _metadata.create_all(engine)
-    except DatabaseError:
-        _metadata.create_all(engine)  # another server made them at the same time
+    """Several servers may do so at once: SQLite's statements take turns, PostgreSQL's do not."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_TABLES_LOCK)))
+        for table in _metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 @contextmanager

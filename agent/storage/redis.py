@@ -31,6 +31,7 @@ from agent.storage.transcript import (
     Transcript,
     entry_of,
     event_of,
+    in_pairs,
     no_such_conversation,
 )
 
@@ -198,11 +199,8 @@ class ConversationStore:
     async def live(self, conversation_id: str) -> Transcript | None:
         """The whole conversation as it is in Redis, if it is there."""
         keys = self._keys(conversation_id)
-        header, entries, sent = await self._calls.together(
-            ("HMGET", keys["header"], "json", "base"),
-            ("XRANGE", keys["log"], "-", "+"),
-            ("HGETALL", keys["sent"]),
-            atomic=True,
+        header, entries, sent = await self._calls.script(
+            scripts.READ_ALL, (keys["header"], keys["log"], keys["sent"]), ()
         )
         if header[0] is None:
             return None
@@ -210,18 +208,16 @@ class ConversationStore:
             conversation=Conversation.model_validate_json(header[0]),
             base=_base_of(conversation_id, header[1]),
             events=tuple(event_of(conversation_id, *entry) for entry in entries),
-            sent={client_id: _pair(stored) for client_id, stored in sent.items()},
+            sent={client_id: _pair(stored) for client_id, stored in in_pairs(sent)},
         )
 
     async def _read_log(
         self, conversation_id: str, after: str, limit: int | None
     ) -> tuple[Base, list[Event]]:
         keys = self._keys(conversation_id)
-        count = () if limit is None else ("COUNT", limit)
-        header, entries = await self._calls.together(
-            ("HMGET", keys["header"], "v", "base"),
-            ("XRANGE", keys["log"], f"({after}", "+", *count),
-            atomic=True,
+        count = "" if limit is None else limit
+        header, entries = await self._calls.script(
+            scripts.READ_LOG, (keys["header"], keys["log"]), (f"({after}", count)
         )
         if header[0] is None:
             raise no_such_conversation()

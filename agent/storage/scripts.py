@@ -11,6 +11,22 @@ and ended epoch of the last commit), `aop`/`aids` (the same of the last append).
 
 from typing import Final
 
+# Reads go by scripts too where they must see one moment: a full Redis 7.0 refuses even a MULTI
+# that only reads.
+
+# KEYS header log; ARGV first id, most entries ("" for all)
+READ_LOG: Final = """
+local header = redis.call('HMGET', KEYS[1], 'v', 'base')
+if ARGV[2] == '' then return {header, redis.call('XRANGE', KEYS[2], ARGV[1], '+')} end
+return {header, redis.call('XRANGE', KEYS[2], ARGV[1], '+', 'COUNT', ARGV[2])}
+"""
+
+# KEYS header log sent
+READ_ALL: Final = """
+return {redis.call('HMGET', KEYS[1], 'json', 'base'), redis.call('XRANGE', KEYS[2], '-', '+'),
+    redis.call('HGETALL', KEYS[3])}
+"""
+
 # KEYS header erased; ARGV version epoch json
 CREATE: Final = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'erased' end

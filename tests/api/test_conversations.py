@@ -1,17 +1,23 @@
 """A customer's conversation over HTTP, on the whole product."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 import shutil
+import socket
 import subprocess
+import time
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+import uvicorn
 
-from .conftest import Chat, Product, blocks
+from agent.app import create_app
+
+from .conftest import POLICIES, Chat, Product, blocks
 
 pytestmark = pytest.mark.model
 
@@ -27,16 +33,10 @@ def test_a_question_is_answered_from_the_policies_with_a_citation(chat: Chat) ->
     assert "17" in message["content"]
     assert message["outcome"] == "answered"
     assert message["citations"][0]["title"] == "Pets"
-    assert message["citations"][0]["quote"] in _policy("pets.md")
+    assert message["citations"][0]["quote"] in POLICIES[0][1]
     assert events[0]["type"] == "turn.started"
     deltas = "".join(e["data"]["text"] for e in events if e["type"] == "reply.delta")
     assert deltas == message["content"] or events[-1]["data"]["replaced"] is True
-
-
-def _policy(key: str) -> str:
-    from .conftest import POLICIES
-
-    return next(one["text"] for one in POLICIES if one["id"] == key)
 
 
 def test_curl_reads_the_stream(chat: Chat, product: Product) -> None:
@@ -92,6 +92,38 @@ def test_the_stream_resumes_after_the_header_and_the_header_wins_over_the_query(
             break
     again = chat.events(first[-1]["id"], **{"Last-Event-ID": first[0]["id"]})
     assert [next(again)["id"] for _ in first[1:]] == [event["id"] for event in first[1:]]
+
+
+def test_a_position_that_the_log_no_longer_holds_asks_for_a_new_snapshot(
+    chat: Chat, product: Product
+) -> None:
+    first = chat.say("hello")["event_id"]
+    chat.answer("hello again")
+    trimming = product.services.store._trim(chat.id, keep=1)
+    asyncio.run_coroutine_threadsafe(trimming, product.loop).result()
+    with chat.client.stream(
+        "GET", f"{chat.path}/events", params={"after": first}, headers=chat.headers
+    ) as response:
+        seen = list(blocks(response.iter_text()))
+    assert [block["event"] for block in seen if block] == ["reset"]
+    assert json.loads(seen[-1]["data"])["code"] == "log_trimmed"
+
+
+def test_the_servers_end_ends_the_event_streams(chat: Chat, product: Product) -> None:
+    """On a server of its own, over the product's services."""
+    app = create_app(product.services)
+    config = uvicorn.Config(app, lifespan="off", log_config=None)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config)
+    serving = asyncio.run_coroutine_threadsafe(server.serve([listening]), product.loop)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}{chat.path}/events"
+    with httpx.stream("GET", url, headers=chat.headers, timeout=60) as response:
+        parts = response.iter_raw()
+        assert next(parts) == b": heartbeat\n\n"
+        product.loop.call_soon_threadsafe(app.state.closing.set)
+        assert b"".join(parts) == b"", "the stream ended, and in order"
+    server.should_exit = True
+    serving.result()
 
 
 def test_the_snapshot_and_the_events_behind_it_join(chat: Chat) -> None:
@@ -186,8 +218,6 @@ def test_identifying_later_rotates_the_token(product: Product, chat: Chat) -> No
     signed = jwt.encode({"sub": "u2", "exp": 4_000_000_000}, secret, algorithm="HS256")
     too_long = chat.post("identify", {"jwt": signed})
     assert too_long.status_code == 401, "a JWT must end within a day"
-    import time
-
     signed = jwt.encode({"sub": "u2", "exp": int(time.time()) + 600}, secret, algorithm="HS256")
     identified = chat.post("identify", {"jwt": signed})
     assert (identified.status_code, identified.json()["identity"]) == (200, "verified")

@@ -23,9 +23,10 @@ class Source:
 
     def __init__(self, end: int, *, error: Exception | None = None, wait: bool = False) -> None:
         self.end, self.error, self.wait = end, error, wait
-        self.closed = asyncio.Event()
+        self.begun, self.closed = asyncio.Event(), asyncio.Event()
 
     async def values(self) -> AsyncIterator[int]:
+        self.begun.set()
         try:
             for number in range(self.end):
                 yield number
@@ -61,8 +62,7 @@ async def test_leaving_the_values_closes_the_source() -> None:
 async def test_values_that_nobody_read_do_not_keep_the_source_open() -> None:
     source = Source(5)
     pump = sse.Pump(source.values())
-    while not pump._slot.full():
-        await asyncio.sleep(0)
+    await source.begun.wait()
     pump.stop()
     await asyncio.wait_for(source.closed.wait(), 10)
 

@@ -1,6 +1,6 @@
 """What the standard suites leave open of EngineChatModel."""
 
-import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +9,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from agent.generation.engine import LlamaEngine
+from agent.errors import EngineBusy
+from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.integrations.langchain import EngineChatModel
 from agent.integrations.messages import chat_messages, tool_choice_of
 
@@ -49,20 +50,21 @@ def test_what_is_streamed_is_what_invoke_returns(model: EngineChatModel) -> None
 
 
 @pytest.mark.model
-def test_a_stream_that_is_left_frees_the_engine(
-    model: EngineChatModel, engine: LlamaEngine
+async def test_a_stream_that_is_left_gives_its_place_back(
+    chat_weights: Path,
 ) -> None:
-    stream = model.stream("Count from one to a hundred.", max_tokens=500)
-    next(iter(stream))
-    stream.close()  # type: ignore[attr-defined]
-    assert model.invoke("Say hello.").text
-    asyncio.run(_until_idle(engine))
-
-
-async def _until_idle(engine: LlamaEngine) -> None:
-    async with asyncio.timeout(20):
-        while engine.busy:
-            await asyncio.sleep(0.01)
+    one_place = EngineSettings(max_sequences=1, queue_limit=0, context_tokens=2048)
+    engine = await LlamaEngine.open(chat_weights, name="one", sha256=None, settings=one_place)
+    try:
+        narrow = EngineChatModel(engine=engine)
+        stream = narrow.astream("Count from one to a hundred.", max_tokens=1000)
+        await anext(stream)
+        with pytest.raises(EngineBusy):
+            await narrow.ainvoke("Say hello.")
+        await stream.aclose()  # type: ignore[attr-defined]
+        assert (await narrow.ainvoke("Say hello.", max_tokens=5)).text
+    finally:
+        await engine.close()
 
 
 @pytest.mark.model

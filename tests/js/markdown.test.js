@@ -33,6 +33,7 @@ const TREES = [
 
 const OPEN = [
   ['bold that is not closed yet', 'So **this', [p('So ', strong('this'))]],
+  ['the first lines of a table are held back', 'So:\n\n| a | b |\n|---', [p('So:')]],
   ['half a citation marker is held back', 'Yes. [1', [p('Yes.')]],
 ];
 

@@ -205,7 +205,7 @@ class LlamaEmbedder:
         self._batch = _Batch(batch_tokens)
 
     def tokenize(self, text: str) -> list[int]:
-        """At most `text_tokens`; from any thread."""
+        """At most `text_tokens` of them."""
         # Beyond 32 characters a token there is only white space: a text of megabytes is cut first.
         return self._model.tokenize_whole(text[: self.text_tokens * 32], self.text_tokens)
 

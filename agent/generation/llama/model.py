@@ -7,13 +7,16 @@ import ctypes
 import logging
 import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 
 import llama_cpp as native
 import numpy as np
 
-from agent.errors import SetupError
+from agent.errors import EngineDead, SetupError
 from agent.generation.backend import TemplateSource
 
 log = logging.getLogger("frontdesk.llama")
@@ -59,12 +62,30 @@ class LlamaModel:
         self.size: int = native.llama_vocab_n_tokens(self.vocab)
         self.trained_context: int = native.llama_model_n_ctx_train(self.handle)
         self._pieces: dict[int, bytes] = {}
+        self._users = 0
+        self._left = threading.Condition()
 
     def close(self) -> None:
-        """Only after every context of this model was closed."""
-        handle, self.handle = self.handle, None
+        """Only after every context of this model was closed. Waits for threads in `in_use`."""
+        with self._left:
+            handle, self.handle = self.handle, None
+            self._left.wait_for(lambda: self._users == 0)
         if handle:
             native.llama_model_free(handle)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the model from being freed meanwhile. Raise EngineDead if it is closed."""
+        with self._left:
+            if self.handle is None:
+                raise EngineDead("The model was closed: Frontdesk is shutting down.")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._left:
+                self._users -= 1
+                self._left.notify_all()
 
     def metadata(self, key: str) -> str | None:
         capacity = 256
@@ -90,6 +111,10 @@ class LlamaModel:
     def _markers(self) -> re.Pattern[str] | None:
         """Names of tokens such as `<tool_call>`, which llama.cpp reads in any text although the
         chat template gives them a meaning."""
+        with self.in_use():
+            return self._find_markers()
+
+    def _find_markers(self) -> re.Pattern[str] | None:
         source = native.llama_model_chat_template(self.handle, None)
         if not source:
             return None
@@ -129,7 +154,10 @@ class LlamaModel:
     def _tokenize(self, text: str, *, control: bool, ends: bool) -> list[int]:
         if not text and not ends:
             return []
-        raw = text.encode("utf-8", "replace")
+        with self.in_use():
+            return self._native_tokens(text.encode("utf-8", "replace"), control, ends)
+
+    def _native_tokens(self, raw: bytes, control: bool, ends: bool) -> list[int]:
         capacity = len(raw) + 8
         tokens = np.empty(capacity, np.int32)
         pointer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
@@ -138,9 +166,9 @@ class LlamaModel:
         return found
 
     def opening(self) -> list[int]:
-        if not native.llama_vocab_get_add_bos(self.vocab):
-            return []
-        return [native.llama_vocab_bos(self.vocab)]
+        with self.in_use():
+            adds = native.llama_vocab_get_add_bos(self.vocab)
+            return [native.llama_vocab_bos(self.vocab)] if adds else []
 
     def piece(self, token: int) -> bytes:
         known = self._pieces.get(token)

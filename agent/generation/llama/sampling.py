@@ -49,7 +49,8 @@ def open_sampler(
         raise InvalidRequest("logit_bias names a token that the model lacks.", field="logit_bias")
     if grammar is not None:
         _check_grammar(grammar)
-        rules = native.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
+        with model.in_use():
+            rules = native.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
         if not rules:
             raise BadConstraint("The grammar does not compile: check its GBNF and `root` rule.")
     return LlamaSampler(_chain(model, sampling, max_tokens), rules)

@@ -12,7 +12,6 @@ from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import JSONResponse
 
 from agent import telemetry
 from agent.conversation.service import Started
@@ -94,10 +93,10 @@ async def identify(
 
 
 @router.get("/{conversation_id}")
-async def read(conversation: ConversationDep, services: ServicesDep) -> JSONResponse:
+async def read(conversation: ConversationDep, services: ServicesDep) -> dict[str, Any]:
     """The conversation so far; the events after its `last_event_id` continue it."""
     snapshot = await services.conversations.snapshot(conversation.id)
-    return JSONResponse(snapshot.wire(), headers={"Cache-Control": "no-store"})
+    return snapshot.wire()
 
 
 @router.post("/{conversation_id}/messages", status_code=202)
@@ -110,7 +109,7 @@ async def post_message(
     return PostedOut(message_id=posted.message_id, event_id=posted.event_id)
 
 
-@router.get("/{conversation_id}/events", response_class=sse.EventStream)
+@router.get("/{conversation_id}/events", status_code=200, response_class=sse.EventStream)
 async def events(
     request: Request,
     conversation: ConversationDep,

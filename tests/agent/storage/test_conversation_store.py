@@ -385,3 +385,15 @@ async def test_nobody_there_is_said_with_its_remedy(tmp_path: object) -> None:
 async def test_what_is_no_redis_url_is_said(store: ConversationStore) -> None:
     with pytest.raises(SetupError, match="redis://"):
         await ConversationStore.open("postgresql://secret@localhost/")
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_call_can_be_cancelled_at_any_point(store: ConversationStore, steps: int) -> None:
+    await store.ping()
+    waiting = asyncio.create_task(store.announcements("0-0", 1.0))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await store.ping()

@@ -25,8 +25,10 @@ from tests.redis_servers import MortalServer
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[ConversationStore]:
     store = await ConversationStore.open(url)
-    yield store
-    await store.close()
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 class LossyLine:
@@ -86,15 +88,17 @@ async def test_a_killed_server_has_every_event_that_it_confirmed(
         await store.create(running.model_copy(update={"turn": None, "version": 0}))
         await store.commit(running, [said("question")])
         confirmed: list[str] = []
+        enough = asyncio.Event()
 
         async def write() -> None:
             for number in range(100_000):
                 await store.append(running.id, running.last_epoch, [delta(f"{number}")])
                 confirmed.append(f"{number}")
+                if number == 200:
+                    enough.set()
 
         writing = asyncio.create_task(write())
-        while len(confirmed) < 200:
-            await asyncio.sleep(0)
+        await enough.wait()
         mortal_server.kill()
         with pytest.raises(StoreUnavailable):
             await writing
@@ -154,11 +158,16 @@ async def test_memory_that_ends_while_writing_leaves_no_half_commit(
         async with redis.asyncio.Redis.from_url(mortal_server.url) as admin:
             used = int((await admin.info("memory"))["used_memory"])
             await admin.config_set("maxmemory", str(used + 1_000_000))
-            with pytest.raises(StoreUnavailable):
+
+            async def write_until_it_is_full() -> None:
+                nonlocal header
                 for number in range(200):
                     batch = [said(f"{number}.{part}" + "x" * 5000) for part in range(5)]
                     await store.commit(following(header), batch)
                     header = following(header)
+
+            with pytest.raises(StoreUnavailable):
+                await write_until_it_is_full()
             await admin.config_set("maxmemory", "0")
         events = await store.events(header.id)
         stored = await store.get(header.id)

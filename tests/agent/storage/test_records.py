@@ -4,6 +4,7 @@ import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 import sqlalchemy
@@ -198,10 +199,14 @@ def test_a_full_database_is_said_and_nothing_is_half_written(tmp_path: Path) -> 
     def keep_small(connection: sqlite3.Connection, *_: object) -> None:
         connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the size it has by now
 
-    kept = [transcript("".join(chr(33 + (i * i + n) % 90) for i in range(9000))) for n in range(99)]
-    with pytest.raises(StoreUnavailable, match="full"):
+    kept = [transcript(token_hex(9000)) for _ in range(99)]
+
+    def archive_all() -> None:
         for each in kept:
             records.archive(each)
+
+    with pytest.raises(StoreUnavailable, match="full"):
+        archive_all()
     found = [records.archived(each.conversation.id) for each in kept]
     assert [each for each in found if each is not None] == kept[: 99 - found.count(None)]
     records.close()

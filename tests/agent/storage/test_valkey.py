@@ -135,9 +135,7 @@ def test_an_orphan_of_a_killed_parent_is_ended_and_loses_nothing(data_dir: Path)
     os.close(lock)
 
 
-def test_a_frozen_orphan_is_ended_by_force(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_frozen_orphan_is_ended_by_force(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(valkey, "_ORPHAN_S", 0.1)
     frozen = valkey.start(data_dir)
     os.kill(frozen.pid, signal.SIGSTOP)

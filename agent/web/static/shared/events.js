@@ -30,9 +30,9 @@ const FOLDS = {
     replace(state, id, (message) => ({ ...message, content: message.content + text }));
   },
   'reply.reset'(state, { message_id: id }) {
-    replace(state, id, (message) => ({ ...message, content: '' }));
+    replace(state, id, ({ interrupted, ...message }) => ({ ...message, content: '', pending: true }));
   },
-  'reply.completed'(state, { message }) {
+  'reply.completed'(state, { message: { pending, ...message } }) {
     // A reply is never lost, even when its start was not seen.
     if (!replace(state, message.id, () => message)) append(state, message);
   },

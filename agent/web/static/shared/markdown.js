@@ -33,8 +33,15 @@ export function safeUrl(address) {
  */
 export function parseMarkdown(text, { open = false } = {}) {
   const source = text.replace(/\r\n?/g, '\n');
-  // Half of a citation marker would flash as text before it becomes a chip.
-  return blocks((open ? source.replace(/\[[\d,\s]{0,8}$/, '') : source).split('\n'), open, 0);
+  return blocks((open ? settled(source) : source).split('\n'), open, 0);
+}
+
+/** Without an end that would flash as text: half of a citation marker, a table that is none yet. */
+function settled(source) {
+  const lines = source.replace(/\[[\d,\s]{0,8}$/, '').trimEnd().split('\n');
+  let first = lines.length;
+  while (first > 0 && lines[first - 1].trimStart().startsWith('|')) first -= 1;
+  return (first < lines.length && !table(lines, first, true) ? lines.slice(0, first) : lines).join('\n');
 }
 
 function blocks(lines, open, depth) {

@@ -4,7 +4,7 @@
  * conversation's state; events only say that it is time to draw.
  */
 
-import { icon } from '../shared/dom.js';
+import { h, icon } from '../shared/dom.js';
 import { plainText } from '../shared/markdown.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
@@ -17,6 +17,7 @@ import { download, transcript } from './transcript.js';
 
 const LOST_AFTER_MS = 2_500;
 const TRY_AGAIN_S = 5;
+const SAID_MS = 8_000;
 
 const $ = (id) => document.getElementById(id);
 const settings = new URLSearchParams(location.hash.slice(1));
@@ -189,8 +190,9 @@ function heard({ type, data }) {
 }
 
 function announce(text) {
-  $('announcer').append(Object.assign(document.createElement('p'), { textContent: text }));
-  while ($('announcer').childElementCount > 3) $('announcer').firstChild.remove();
+  const said = h('p', {}, text);
+  $('announcer').append(said);
+  setTimeout(() => said.remove(), SAID_MS); // else it would be read again when walking the page
 }
 
 function setUnread(count) {

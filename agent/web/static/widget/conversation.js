@@ -7,8 +7,9 @@
 
 import { Api, ApiError } from '../shared/api.js';
 import { applyEvent, EventStream } from '../shared/events.js';
+import { Delivery } from './delivery.js';
 import { Outbox } from './outbox.js';
-import { keep, recall } from './storage.js';
+import { keep, oneTabAtATime, recall } from './storage.js';
 
 const STORED = 'frontdesk.conversation';
 // A hidden tab gives its connection back: over HTTP/1.1 a browser has six for a server.
@@ -35,8 +36,12 @@ export class Conversation extends EventTarget {
   #pageUrl;
   #stream = null;
   #opening = null;
-  #draining = false;
-  #drainTimer = null;
+  #delivery = new Delivery(this.outbox, {
+    post: (item) => this.#post(item),
+    accepted: () => this.outbox.settle(this.messages),
+    failed: (error) => this.#failed(error),
+    changed: () => this.#changed(),
+  });
   #hiddenTimer = null;
   #epoch = 0; // one more for every conversation left: late answers of the old one count for nothing
 
@@ -90,12 +95,18 @@ export class Conversation extends EventTarget {
     const text = content.trim();
     if (!text) return;
     this.outbox.add(text, this.messages.at(-1)?.id ?? null);
-    this.#drain();
+    this.#delivery.run();
   }
 
   retry(clientMessageId) {
     this.outbox.retry(clientMessageId);
-    this.#drain();
+    this.#delivery.run();
+  }
+
+  /** Gives up a message that failed. */
+  discard(clientMessageId) {
+    this.outbox.discard(clientMessageId);
+    this.#changed();
   }
 
   async handoff() {
@@ -213,7 +224,7 @@ export class Conversation extends EventTarget {
       this.#failed(error);
       throw error;
     }
-    this.#drain();
+    this.#delivery.run();
   }
 
   /** False when the stored conversation has ended; throws when that could not be found out. */
@@ -243,6 +254,7 @@ export class Conversation extends EventTarget {
     this.#credentials = { id: begun.id, token: begun.token };
     this.greeting = begun.greeting ?? '';
     this.#store();
+    this.#changed();
     const snapshot = await this.api.get(this.#path());
     this.#unless(epoch);
     this.#take(snapshot);
@@ -274,7 +286,7 @@ export class Conversation extends EventTarget {
       onState: mine((state) => {
         this.link = state;
         if (state === 'open') this.outbox.retryUnreachable();
-        if (state === 'open') this.#drain();
+        if (state === 'open') this.#delivery.run();
         this.#changed();
       }),
     }).start();
@@ -316,37 +328,9 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
-  /** Sends what waits, in order, one at a time. */
-  async #drain() {
-    if (this.#draining) return;
-    this.#draining = true;
-    this.#changed();
-    for (let item = this.outbox.next(); item; item = this.outbox.next()) {
-      const pause = (item.retry_at ?? 0) - Date.now();
-      if (pause > 0) {
-        clearTimeout(this.#drainTimer);
-        this.#drainTimer = setTimeout(() => this.#drain(), pause);
-        break;
-      }
-      await this.#deliver(item);
-    }
-    this.#draining = false;
-    this.#changed();
-  }
-
-  async #deliver(item) {
-    item.retry_at = null;
-    this.outbox.tried(item);
-    const { content, client_message_id } = item;
-    try {
-      const { message_id: messageId } = await this.#inConversation(() =>
-        this.api.post(`${this.#path()}/messages`, { content, client_message_id }));
-      this.outbox.accepted(item, messageId);
-      this.outbox.settle(this.messages);
-    } catch (error) {
-      if (this.outbox.refused(item, error)) this.#failed(error);
-    }
-    this.#changed();
+  async #post({ content, client_message_id }) {
+    return this.#inConversation(() =>
+      this.api.post(`${this.#path()}/messages`, { content, client_message_id }));
   }
 
   /** Runs `call`; if the conversation turns out to have ended, once more in a new one. */
@@ -363,7 +347,7 @@ export class Conversation extends EventTarget {
 
   #backOnline() {
     this.outbox.retryUnreachable();
-    if (this.outbox.next()) this.#drain();
+    if (this.outbox.next()) this.#delivery.run();
     this.#changed();
   }
 
@@ -403,9 +387,4 @@ export class Conversation extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event('change'));
   }
-}
-
-async function oneTabAtATime(work) {
-  if (!navigator.locks) return work();
-  return navigator.locks.request('frontdesk.open', work);
 }

@@ -112,8 +112,9 @@ export class MessageView {
     const { t, conversation } = this.#ui;
     const line = (name, ...parts) => this.#foot.replaceChildren(h('p', { class: `delivery ${name}` }, parts));
     if (state === 'failed') {
-      const again = h('button', { type: 'button', class: 'link', onclick: () => conversation.retry(id) }, t('retry'));
-      line('failed', icon(ICONS.alert), t('failed'), ' ', detail ? `${detail} ` : '', again);
+      const choice = (word, act) => h('button', { type: 'button', class: 'link', onclick: () => act.call(conversation, id) }, t(word));
+      line('failed', icon(ICONS.alert), t('failed'), detail ? ` ${detail}` : '',
+        choice('retry', conversation.retry), choice('discard', conversation.discard));
     } else if (state === 'sending' && conversation.offline) line('waiting', icon(ICONS.cloudOff), t('later'));
     else if (left && error) line('waiting', t(busy ? 'busy' : 'again', { n: left }));
     else if (state === 'sending') line('waiting late', t('sending'));
@@ -147,7 +148,6 @@ export class MessageView {
       h('li', {}, h('button', {
         type: 'button',
         'aria-haspopup': 'dialog',
-        'aria-label': t('source', citation),
         onclick: () => showSource(citations, at),
       }, h('span', { class: 'n' }, String(citation.n)), h('span', { class: 'title' }, citation.title)))));
   }

@@ -24,6 +24,7 @@ export class Outbox {
   add(content, after) {
     this.items.push({
       client_message_id: crypto.randomUUID(),
+      role: 'customer',
       content,
       created_at: new Date().toISOString(),
       state: 'sending',
@@ -44,6 +45,11 @@ export class Outbox {
     this.#keep();
   }
 
+  discard(clientMessageId) {
+    this.items = this.items.filter((item) => item.client_message_id !== clientMessageId);
+    this.#keep();
+  }
+
   /** The network is back: what failed for the lack of it goes out now. */
   retryUnreachable() {
     for (const item of this.items) {
@@ -55,6 +61,7 @@ export class Outbox {
 
   tried(item) {
     item.tries += 1;
+    item.retry_at = null;
     this.#keep();
   }
 

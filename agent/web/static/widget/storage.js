@@ -1,5 +1,5 @@
 /**
- * Owns what this browser keeps between two page loads.
+ * Owns what this browser keeps between two page loads, and whose turn it is among its tabs.
  * Refuses to fail: where storage is blocked, nothing is kept and everything still works.
  * Invariant: a value that cannot be read is null.
  */
@@ -22,4 +22,10 @@ export function keep(area, key, value) {
   } catch {
     // Blocked or full: the value lives as long as this page does.
   }
+}
+
+/** Runs `work` while no other tab of this browser does. */
+export async function oneTabAtATime(work) {
+  if (!navigator.locks) return work();
+  return navigator.locks.request('frontdesk.open', work);
 }

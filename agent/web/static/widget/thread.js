@@ -10,6 +10,7 @@ import { MessageView } from './message.js';
 
 const GROUP_MS = 5 * 60_000;
 const NEAR_END_PX = 80;
+const GLIDE_MS = 600;
 
 export class Thread {
   #ui;
@@ -19,6 +20,7 @@ export class Thread {
   #views = new Map();
   #atEnd = true;
   #count = 0;
+  #gliding = null;
 
   /** `newest`: the button that leads to the end when the reader is elsewhere. */
   constructor(ui, { scroll, log, newest }) {
@@ -40,8 +42,11 @@ export class Thread {
   toEnd(smoothly = false) {
     this.#atEnd = true;
     this.#newest.hidden = true;
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior: smoothly && !still ? 'smooth' : 'instant' });
+    const glide = smoothly && !matchMedia('(prefers-reduced-motion: reduce)').matches;
+    clearTimeout(this.#gliding);
+    // On the way it is not at the end, and the end may move meanwhile.
+    this.#gliding = glide ? setTimeout(() => this.toEnd(), GLIDE_MS) : null;
+    this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior: glide ? 'smooth' : 'instant' });
   }
 
   render() {
@@ -57,6 +62,7 @@ export class Thread {
   }
 
   #scrolled() {
+    if (this.#gliding) return;
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
     this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     if (this.#atEnd) this.#newest.hidden = true;
@@ -69,8 +75,7 @@ export class Thread {
     const greeting = conversation.greeting || (conversation.opening ? '' : t('welcome'));
     if (greeting) yield { key: `greeting-${greeting}`, message: { role: 'ai_agent', content: greeting }, first: true };
     yield* this.#notices(notices, null);
-    const unseen = outbox.unseen();
-    const all = [...messages, ...unseen];
+    const all = inOrder(messages, outbox.unseen());
     if (!all.length && suggestions.length) yield { key: 'suggestions', kind: 'suggestions' };
     let before = null;
     for (const message of all) {
@@ -141,6 +146,13 @@ export class Thread {
     }
     return kind === 'day' ? h('p', { class: 'day' }, text) : notice(text);
   }
+}
+
+/** What failed stays where it was written; what is on its way comes last. */
+function inOrder(messages, unseen) {
+  const stuck = unseen.filter((item) => item.state === 'failed' && messages.some(({ id }) => id === item.after));
+  const placed = messages.flatMap((message) => [message, ...stuck.filter((item) => item.after === message.id)]);
+  return [...placed, ...unseen.filter((item) => !stuck.includes(item))];
 }
 
 function notice(text) {
