@@ -83,6 +83,7 @@ def _server(app: object, sock: socket.socket) -> tuple[_Server, socket.socket]:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # a forwarded address must never look like this machine's
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=32 * 1024,

@@ -104,6 +104,7 @@ async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
     prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
     async with open_knowledge(settings) as knowledge:
         engine = await _open_engine(settings)
+        knowledge.embeddings.give_way_to(lambda: engine.busy)
         try:
             answerer = Answerer(
                 engine=engine,
@@ -169,7 +170,7 @@ def seed_sample(library: Library, progress: Callable[[Progress], None] | None = 
     return True
 
 
-async def _open_engine(settings: Settings) -> Engine:
+async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
     if settings.engine_url is not None:
         key = settings.engine_key.get_secret_value() if settings.engine_key else None
         return await RemoteEngine.open(settings.engine_url, key=key, model=settings.engine_model)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from knowledge_base import schema
 from knowledge_base.errors import DocumentNotFound, KnowledgeUnavailable, RevisionNotFound
@@ -63,7 +64,9 @@ class Catalog:
     def _reachable(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (IntegrityError, DataError):
+            raise  # ours to mend, not the operator's
+        except (DBAPIError, PoolTimeout) as error:
             raise KnowledgeUnavailable(
                 f"The database {self._place} cannot be used ({_first_line(error)}); "
                 "check that it runs, that its disk has room and that the URL is right."
@@ -196,10 +199,13 @@ class Catalog:
             if latest is None:
                 connection.execute(
                     insert(documents).values(
-                        id=document_id, source=source, key=key, retired=False,
+                        id=document_id,
+                        source=source,
+                        key=key,
+                        retired=False,
                         created_at=schema.now(),
                     )
-                )  # fmt: skip
+                )
             number = latest.number + 1 if latest is not None else 1
             values = {
                 "title": parsed.title,
@@ -280,6 +286,19 @@ class Catalog:
             )
             for row in rows
         ]  # fmt: skip
+
+    def numbers(self, document_id: str) -> list[int]:
+        """The document's revision numbers, ascending."""
+        with self.transaction() as connection:
+            numbers = connection.execute(
+                select(revisions.c.number)
+                .where(revisions.c.document_id == document_id)
+                .order_by(revisions.c.number)
+            ).scalars()
+            found = list(numbers)
+        if not found:
+            raise DocumentNotFound(document_id)
+        return found
 
     def revisions(self, document_id: str) -> list[Revision]:
         ever = select(
@@ -373,5 +392,6 @@ def _insert_revision(
     )  # fmt: skip
 
 
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().split("\n")[0]
+def _first_line(error: DBAPIError | PoolTimeout) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().split("\n")[0]

@@ -47,8 +47,7 @@ class VectorRecord:
 
     @property
     def id(self) -> str:
-        """A passage that was retired and is shown again is two records."""
-        return f"{self.passage_id}@{self.from_generation}"
+        return record_id(self.passage_id, self.from_generation)
 
     def metadata(self) -> dict[str, str | int]:
         start, end = self.effective_from, self.effective_to
@@ -61,6 +60,11 @@ class VectorRecord:
             "effective_from": start.toordinal() if start else _ALWAYS[0],
             "effective_to": end.toordinal() if end else _ALWAYS[1],
         }
+
+
+def record_id(passage_id: str, from_generation: int) -> str:
+    """A passage that was retired and is shown again is two records."""
+    return f"{passage_id}@{from_generation}"
 
 
 class VectorStore:
@@ -179,6 +183,17 @@ class VectorStore:
             (str(metadata["passage_id"]), 1.0 - distance)
             for metadata, distance in zip(metadatas[0], distances[0], strict=True)
         ]
+
+    def similarities(self, name: str, vector: Vector, ids: Sequence[str]) -> dict[str, float]:
+        """The cosine similarity of each record that is there, by its id."""
+        if not ids:
+            return {}
+        with self._available():
+            found = self._collection(name).get(ids=list(ids), include=["embeddings"])
+        kept = np.asarray(found["embeddings"], dtype=np.float32).reshape(-1, len(vector))
+        lengths = np.linalg.norm(kept, axis=1) * np.linalg.norm(vector)
+        cosines = kept @ vector / np.maximum(lengths, 1e-12)
+        return dict(zip(found["ids"], cosines.tolist(), strict=True))
 
     def _retime(self, name: str, conditions: list[Any], to_generation: int) -> None:
         where: Any = {"$and": conditions} if len(conditions) > 1 else conditions[0]

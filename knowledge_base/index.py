@@ -5,57 +5,87 @@ came from. Invariant: an index never changes; a new generation is a new index.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import log
 
 import bm25s
 import numpy as np
 import Stemmer
-from bm25s.stopwords import STOPWORDS_EN
+from numpy.typing import NDArray
 
+from knowledge_base.catalog import Shown
 from knowledge_base.embedding import indexed_text
 from knowledge_base.model import Audience, Passage
 
-_WORD = re.compile(r"\w+(?:['’]\w+)?")
-_STOP = frozenset(STOPWORDS_EN)
+Scores = NDArray[np.float32]
+_WORD = re.compile(r"\w+(?:'\w+)?")
+# Words that customers' questions are full of and policies are not told apart by. bm25s' own English
+# list lacks "can", "I", "how": in a small knowledge base one of them alone could win a search.
+_STOP = re.compile(
+    r"(?:a|about|an|and|any|are|as|at|am|be|been|being|but|by|can|could|did|do|does|don't|doing|done"
+    r"|else|for|from|had|has|have|having|he|her|here|him|his|how|i|i'm|i've|if|in|into|is|isn't|it"
+    r"|it's|its|just|may|me|might|must|my|no|nor|not|of|off|on|only|or|our|own|s|same|shall|she"
+    r"|should|so|some|such|t|than|that|the|their|them|then|there|these|they|this|those|to|too|us"
+    r"|very|was|we|were|what|when|where|which|who|whom|whose|why|will|with|would|you|your)"
+)
 
 
 class LexicalIndex:
     """Safe for many threads: it is only read."""
 
-    def __init__(self, generation: int, passages: Sequence[Passage]) -> None:
-        self.generation = generation
+    def __init__(self, shown: Sequence[Shown]) -> None:
+        passages = [one.passage for one in shown]
         self._passages = tuple(passages)
+        self._places = {passage.id: place for place, passage in enumerate(passages)}
         self.by_id: Mapping[str, Passage] = {passage.id: passage for passage in passages}
+        self.shown_since: Mapping[str, int] = {one.passage.id: one.from_generation for one in shown}
         self._bm25: bm25s.BM25 | None = None
         words = [_terms(indexed_text(passage)) for passage in passages]
+        self._frequency = Counter(term for terms in words for term in set(terms))
         if any(words):
             self._bm25 = bm25s.BM25()
             self._bm25.index(words, show_progress=False)
 
-    def best(
-        self, query: str, limit: int, *, audience: Audience, on: date
-    ) -> list[tuple[str, float]]:
-        """Passage ids with their BM25 score, best first; only those that share a word."""
+    def scores(self, query: str) -> Scores:
+        """The BM25 score of every passage, in the index's order."""
         terms = _terms(query)
         if self._bm25 is None or not terms:
-            return []
-        scores = self._bm25.get_scores(terms)
+            return np.zeros(len(self._passages), dtype=np.float32)
+        return np.asarray(self._bm25.get_scores(terms), dtype=np.float32)
+
+    def best(
+        self, scores: Scores, limit: int, *, audience: Audience, on: date
+    ) -> list[tuple[str, float]]:
+        """Passage ids with their score, best first; only those that share a word."""
         found: list[tuple[str, float]] = []
-        for at in np.argsort(-scores, kind="stable"):
-            passage, score = self._passages[at], float(scores[at])
+        for place in np.argsort(-scores, kind="stable"):
+            passage, score = self._passages[place], float(scores[place])
             if score <= 0 or len(found) == limit:
                 break
             if passage.open_to(audience) and passage.in_force(on):
                 found.append((passage.id, score))
         return found
 
+    def weight(self, query: str) -> float:
+        """What a passage of average length would score that has every word of the query once; a
+        word that no passage has counts as the rarest."""
+        count = len(self._passages)
+        return sum(
+            log(1 + (count - self._frequency[term] + 0.5) / (self._frequency[term] + 0.5))
+            for term in _terms(query)
+        )
+
+    def score(self, scores: Scores, passage_id: str) -> float:
+        return float(scores[self._places[passage_id]])
+
 
 def _terms(text: str) -> list[str]:
     """Stems of the words that are not stop words; of all of them when there are no others."""
-    words = _WORD.findall(text.lower())
+    words = _WORD.findall(text.lower().replace("’", "'"))
     # A stemmer keeps state in C and is not safe for threads; making one costs microseconds.
     stems: list[str] = Stemmer.Stemmer("english").stemWords(
-        [word for word in words if word not in _STOP] or words
+        [word for word in words if not _STOP.fullmatch(word)] or words
     )
     return stems

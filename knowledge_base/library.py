@@ -21,7 +21,7 @@ from knowledge_base.catalog import Catalog
 from knowledge_base.chroma import VectorStore
 from knowledge_base.chunking import cut
 from knowledge_base.embedding import PassageEmbedder
-from knowledge_base.errors import InvalidDocument, RevisionNotFound
+from knowledge_base.errors import InvalidDocument, KnowledgeUnavailable, RevisionNotFound
 from knowledge_base.files import FoundFile, found_files
 from knowledge_base.indexing import Indexer
 from knowledge_base.model import (
@@ -62,7 +62,13 @@ class Library:
     ) -> Self:
         """Raises KnowledgeUnavailable. What a crash or another embedder left behind is put right
         here, which can take as long as `rebuild`."""
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KnowledgeUnavailable(
+                f"{settings.data_dir} cannot be made ({error.strerror}); choose a folder that this "
+                "user may write."
+            ) from error
         with ExitStack() as opened:
             catalog = Catalog(settings.database_url, settings.data_dir / "knowledge.lock")
             opened.callback(catalog.close)
@@ -73,6 +79,7 @@ class Library:
             library = cls(settings, catalog, store, embedder)
             with catalog.writing():
                 library._indexer.recover(progress)
+            library._retriever.warm()
             opened.pop_all()
         return library
 
@@ -214,6 +221,7 @@ class Library:
         with self._catalog.writing():
             if self.document(document_id).status != "retired":
                 self._indexer.publish({document_id: None})
+                self._retriever.warm()
 
     def rebuild(self, progress: Report | None = None) -> None:
         """Make Chroma again from the catalogue; searches go on meanwhile."""
@@ -277,7 +285,7 @@ class Library:
         known = {one.id: one for one in self._catalog.documents()}
         changes: dict[str, int | None] = {}
         for document_id, number in wanted.items():
-            numbers = [revision.number for revision in self._catalog.revisions(document_id)]
+            numbers = self._catalog.numbers(document_id)
             chosen = numbers[-1] if number is None else number
             if chosen not in numbers:
                 raise RevisionNotFound(document_id, chosen)
@@ -285,6 +293,7 @@ class Library:
             if (one.status, one.revision) != ("published", chosen):
                 changes[document_id] = chosen
         self._indexer.publish(changes, progress)
+        self._retriever.warm()
 
 
 def document_id_of(source: str, key: str) -> str:

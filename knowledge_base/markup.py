@@ -131,6 +131,7 @@ def _written(body: Tag) -> str:
         element.decompose()
     for string in body.find_all(string=lambda s: isinstance(s, PreformattedString)):
         string.extract()  # comments, doctypes and processing instructions
+    body.smooth()  # the texts around them are one again
     _drop_contents_lists(body)
     _flatten_cells(body)
     return normalised(_PlainMarkdown().convert_soup(body)).strip()

@@ -39,14 +39,15 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A found passage. `score` is the fused one, from 0 to 1, higher is better."""
+    """A found passage. `score` is the fused one, from 0 to 1, higher is better. A rank (from 1) is
+    None where that half of the search had enough better ones."""
 
     passage: Passage
     score: float
-    dense_similarity: float | None  # cosine
-    dense_rank: int | None  # from 1
-    lexical_rank: int | None  # from 1
-    lexical_score: float | None  # BM25
+    dense_similarity: float  # cosine
+    dense_rank: int | None
+    lexical_rank: int | None
+    lexical_score: float  # BM25; 0 when no word is shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import threading
 from datetime import date
 
 from knowledge_base.catalog import Catalog, Pointer
-from knowledge_base.chroma import CollectionMissing, VectorStore
+from knowledge_base.chroma import CollectionMissing, VectorStore, record_id
 from knowledge_base.embedding import PassageEmbedder, Vector
-from knowledge_base.fusion import fused
+from knowledge_base.fusion import Candidate, fused
 from knowledge_base.index import LexicalIndex
 from knowledge_base.indexing import KEPT_GENERATIONS
 from knowledge_base.model import Audience, Hit
@@ -58,15 +58,35 @@ class Retriever:
             wanted = pointer.generation
         index = self._index(wanted)
         limit = max(CANDIDATES, k)
-        lexical = index.best(query, limit, audience=audience, on=on)
+        scores = index.scores(query)
+        lexical = [one for one, _ in index.best(scores, limit, audience=audience, on=on)]
         dense = self._store.nearest(
             pointer.collection, vector, limit, generation=wanted, audience=audience, on=on
         )
-        known = [(found, similarity) for found, similarity in dense if found in index.by_id]
-        return fused(known, lexical, index.by_id, k)
+        similarity = {one: cosine for one, cosine in dense if one in index.by_id}
+        near = list(similarity)
+        others = {
+            record_id(one, index.shown_since[one]): one for one in lexical if one not in similarity
+        }
+        for record, cosine in self._store.similarities(
+            pointer.collection, vector, list(others)
+        ).items():
+            similarity[others[record]] = cosine
+        dense_ranks, lexical_ranks = _ranks(near), _ranks(lexical)
+        candidates = [
+            Candidate(
+                passage=index.by_id[one],
+                similarity=similarity.get(one, 0.0),
+                bm25=index.score(scores, one),
+                dense_rank=dense_ranks.get(one),
+                lexical_rank=lexical_ranks.get(one),
+            )
+            for one in dict.fromkeys([*near, *lexical])
+        ]
+        return fused(candidates, k, query_weight=index.weight(query))
 
     def warm(self) -> None:
-        """Build the visible generation's index now instead of in the next search."""
+        """Build the visible generation's index now, so that no customer's question waits for it."""
         self._index(self._catalog.pointer().generation)
 
     def _index(self, generation: int) -> LexicalIndex:
@@ -74,8 +94,12 @@ class Retriever:
             index = self._indexes.get(generation)
             if index is None:
                 shown = self._catalog.shown(since=generation, until=generation)
-                index = LexicalIndex(generation, [one.passage for one in shown])
+                index = LexicalIndex(shown)
                 self._indexes[generation] = index
                 for old in sorted(self._indexes)[:-_INDEXES_IN_MEMORY]:
                     del self._indexes[old]
             return index
+
+
+def _ranks(ids: list[str]) -> dict[str, int]:
+    return {one: rank for rank, one in enumerate(ids, start=1)}

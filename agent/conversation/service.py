@@ -20,7 +20,7 @@ from agent.conversation.writing import TurnWriter, change
 from agent.domain import Conversation, Event, Identity, Message, Snapshot, Turn, new_id, now
 from agent.errors import Busy, InvalidRequest, NotAuthorized, NotFound, StoreUnavailable
 from agent.events.broadcast import Broadcaster
-from agent.events.events import visible_to
+from agent.events.events import for_customer
 from agent.generation.requests import Engine, Permit
 from agent.prompting import Prompts
 from agent.storage.redis import ConversationStore, VersionConflict
@@ -178,8 +178,10 @@ class ConversationService:
     async def follow(self, conversation_id: str, after: str | None) -> AsyncIterator[Event | None]:
         """What the customer may see of the log after `after`, then as it happens; None: silence."""
         async for event in self._broadcaster.follow(conversation_id, after or "0-0"):
-            if event is None or visible_to("customer", event):
-                yield event
+            if event is None:
+                yield None
+            elif (shown := for_customer(event)) is not None:
+                yield shown
 
     # -- a person instead
 

@@ -38,10 +38,12 @@ class Run:
 
 @dataclass(slots=True, eq=False)
 class Prefix(Run):
-    """A shared beginning. `users` are the admitted tasks that stand on its cells."""
+    """A shared beginning. `users` are the admitted tasks that stand on its cells; `parent` is a
+    shorter prefix of the same tokens, whose cells it takes over in the step that admits it."""
 
     users: int = 0
     used_at: int = 0
+    parent: "Prefix | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +158,11 @@ class Scheduler:
         decoding = 0
         for task in self.running:
             prefix = task.prefix
+            if prefix is not None and prefix.parent is not None:
+                step.copies.append((prefix.parent.sequence, prefix.sequence))
+                prefix.computed = len(prefix.parent.tokens)
+                prefix.parent.users -= 1
+                prefix.parent = None
             if prefix is not None and not prefix.left and not task.computed:
                 step.copies.append((prefix.sequence, task.sequence))
                 task.computed = task.shared
@@ -222,15 +229,28 @@ class Scheduler:
     def _stand_on_prefix(self, task: Task, key: tuple[int, ...], prefix: Prefix | None) -> None:
         if prefix is None:
             self.prefix_misses += 1
-            prefix = Prefix(list(key), sequence=self._free.pop())
+            prefix = Prefix(list(key), sequence=self._free.pop(), parent=self._beginning_of(key))
             self.prefixes[key] = prefix
+            if prefix.parent is not None:
+                prefix.parent.users += 1
+                prefix.parent.used_at = self._admissions + 1
+                task.cached = len(prefix.parent.tokens)
         else:
             self.prefix_hits += 1
-        task.cached = task.shared if prefix.users else prefix.computed
+            task.cached = task.shared if prefix.users else prefix.computed
         task.prefix = prefix
         prefix.users += 1
         self._admissions += 1
         prefix.used_at = self._admissions
+
+    def _beginning_of(self, key: tuple[int, ...]) -> Prefix | None:
+        """The longest computed prefix that `key` begins with: its cells need not be computed."""
+        known = [
+            prefix
+            for tokens, prefix in self.prefixes.items()
+            if not prefix.left and len(tokens) < len(key) and key[: len(tokens)] == tokens
+        ]
+        return max(known, key=lambda prefix: len(prefix.tokens), default=None)
 
     def _make_room(
         self, need: int, *, keep: Prefix | None, one_prefix_less: bool, step: Step

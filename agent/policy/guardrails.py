@@ -115,6 +115,9 @@ def kind_of(text: str) -> MessageKind:
     for kind, pattern in _WHOLE.items():
         if pattern.fullmatch(bare):
             return kind
+    parts = [part.strip() for part in bare.split(",")]
+    if len(parts) > 1 and all(part and kind_of(part) != "question" for part in parts):
+        return kind_of(parts[-1])
     return "question"
 
 

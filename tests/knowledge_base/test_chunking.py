@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge_base.chunking import PassageSizes, cut
+from knowledge_base.markup import normalised
 
 SIZES = PassageSizes(target=200, table=400, tiny=40)
 LONG = "A sentence of the rule that says something. " * 3
@@ -25,7 +26,7 @@ BLOCKS = st.one_of(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(BLOCKS, min_size=1, max_size=8).map("\n\n".join))
+@given(st.lists(BLOCKS, min_size=1, max_size=8).map("\n\n".join).map(normalised).filter(str.strip))
 def test_nothing_is_lost_repeated_or_changed(text: str) -> None:
     cuts = cut(text, "", SIZES)
     bounds = [bound for piece in cuts for bound in (piece.start, piece.end)]
@@ -45,9 +46,17 @@ def test_a_heading_in_code_is_not_a_heading() -> None:
     assert pieces("```\n# echo\n```") == [(None, "```\n# echo\n```")]
 
 
-def test_a_tiny_section_goes_with_its_sibling_or_child_but_not_with_its_parent() -> None:
-    text = "## A\n\nNo.\n\n## B\n\nYes, always.\n\n" + f"## C\n\n### D\n\nSmall.\n\n# E\n\n{LONG}"
+def test_a_tiny_section_goes_with_its_sibling_or_child() -> None:
+    short = "Small, but not tiny: more than forty characters."
+    text = f"## A\n\nNo.\n\n## B\n\n{short}\n\n## C\n\n### D\n\n{short}\n\n# E\n\n{LONG}"
     assert [section for section, _ in pieces(text)] == ["A", "C > D", "E"]
+
+
+def test_a_tiny_section_does_not_go_with_what_stands_above_it() -> None:
+    text = (
+        f"# A\n\n{LONG}\n\n## B\n\nNo.\n\n# C\n\nSmall, but not tiny: more than forty characters."
+    )
+    assert [section for section, _ in pieces(text)] == ["A", "A > B", "C"]
 
 
 def test_a_long_section_is_cut_between_blocks() -> None:

@@ -150,6 +150,25 @@ def test_a_question_of_unknown_words_still_finds_the_nearest(library: Library) -
     assert 0 < hit.score < 0.6
 
 
+@pytest.mark.parametrize("question", ["?!", "\0", "refund " * 20_000, "’", "退款"])
+def test_an_odd_question_is_answered_like_any_other(library: Library, question: str) -> None:
+    add(library, "a", "The refund takes five days.", publish=True)
+    for hit in library.search(question):
+        assert 0 <= hit.score <= 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, embeddings: Embeddings) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(KnowledgeUnavailable, match="choose a folder"):
+        Library.open(KnowledgeSettings(data_dir=tmp_path / "file" / "x"), embeddings, "trigrams")
+
+
+def test_a_damaged_database_is_named(tmp_path: Path, embeddings: Embeddings) -> None:
+    (tmp_path / "knowledge.db").write_bytes(b"no database " * 1000)
+    with pytest.raises(KnowledgeUnavailable, match=r"knowledge\.db cannot be used"):
+        Library.open(KnowledgeSettings(data_dir=tmp_path), embeddings, "trigrams")
+
+
 def test_an_empty_library_answers_with_nothing(library: Library) -> None:
     assert library.search("refund") == []
     assert library.documents() == []

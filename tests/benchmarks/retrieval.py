@@ -1,0 +1,112 @@
+# ruff: noqa: T201 - the table on stdout is what this is for
+"""Measures the retrieval on published help centres: `python -m tests.benchmarks.retrieval`.
+
+Reads `../shared/eval` beside the checkout and prints one Markdown table. Where the sets are absent
+it says so and exits 0. The questions of the help centres are the publishers' own headings, so these
+are comparisons of configurations, not absolute numbers.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from langchain_core.embeddings import Embeddings
+
+from knowledge_base.library import Library
+from knowledge_base.settings import KnowledgeSettings
+
+EVAL = Path(__file__).resolve().parents[3] / "shared" / "eval"
+SETS = ("corpus_duckduckgo_help", "corpus_arduino_help", "or_sharc", "mtrag_un")
+HEAD = (
+    "| set | documents | passages | ingest s | questions | hit@1 | hit@5 | MRR@5 | search ms |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+LIMIT = 400  # questions of a set
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="the embedding model's GGUF file")
+    parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
+    given = parser.parse_args(arguments)
+    if not EVAL.is_dir():
+        print(f"The evaluation sets are not at {EVAL}; nothing was measured.")
+        return 0
+    from agent.generation.embedding import LlamaEmbeddings
+
+    with closing(LlamaEmbeddings(given.model)) as embeddings:
+        print(HEAD, flush=True)
+        for name in given.sets:
+            print(measured(name, embeddings), flush=True)
+    return 0
+
+
+def measured(name: str, embeddings: Embeddings) -> str:
+    """One row of the table."""
+    questions = list(_questions(name))
+    with tempfile.TemporaryDirectory() as directory:
+        settings = KnowledgeSettings(data_dir=Path(directory))
+        with Library.open(settings, embeddings, "benchmark") as library:
+            began = time.perf_counter()
+            added = _ingest(name, library)
+            ingested = time.perf_counter() - began
+            keys = {document.id: document.key for document in library.documents()}
+            began = time.perf_counter()
+            ranks = [_rank(library, keys, question, gold) for question, gold in questions]
+            each = (time.perf_counter() - began) / len(questions)
+    cells = (
+        name, len(keys), added, f"{ingested:.1f}", len(questions),
+        f"{sum(rank == 1 for rank in ranks) / len(ranks):.3f}",
+        f"{sum(rank > 0 for rank in ranks) / len(ranks):.3f}",
+        f"{sum(1 / rank for rank in ranks if rank) / len(ranks):.3f}", f"{each * 1000:.0f}",
+    )  # fmt: skip
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _ingest(name: str, library: Library) -> int:
+    folder = EVAL / name
+    if (folder / "docs").is_dir():
+        added = library.add_paths([folder / "docs"], publish=True)
+    else:
+        texts = [
+            (document["id"], document["text"], document.get("title") or None)
+            for document in _lines(folder / "docs.jsonl")
+        ]
+        added = library.add_texts(texts, source=name, publish=True)
+    return sum(one.passages for one in added)
+
+
+def _questions(name: str) -> Iterator[tuple[str, set[str]]]:
+    """Different questions with their documents; OR-ShARC's are the first ones with the scenario."""
+    seen: set[str] = set()
+    for item in _lines(EVAL / name / "dev.jsonl"):
+        gold = {document.split("#")[0] for document in item["gold_docs"] or ()}
+        first = f"{item.get('scenario') or ''} {item.get('initial_question') or ''}".strip()
+        question = first or item["question"]
+        if gold and question not in seen and len(seen) < LIMIT:
+            seen.add(question)
+            yield question, gold
+
+
+def _rank(library: Library, keys: dict[str, str], question: str, gold: set[str]) -> int:
+    """The first right document's place among the first five documents, or 0."""
+    found = [keys[hit.passage.document_id] for hit in library.search(question, k=20)]
+    for place, key in enumerate(list(dict.fromkeys(found))[:5], start=1):
+        if key in gold:
+            return place
+    return 0
+
+
+def _lines(path: Path) -> Iterator[dict]:  # type: ignore[type-arg]
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
