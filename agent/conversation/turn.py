@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from agent.domain import Citation, HandoffReason, Message, Outcome, Timings, now
 from agent.generation.requests import (
-    Delta,
     ChatMessage,
+    Delta,
     Engine,
     Finished,
     GenerationRequest,
@@ -31,21 +31,21 @@ from agent.policy import guardrails
 from agent.policy.citing import CitingStream
 from agent.prompting import Prompts
 from knowledge_base.library import Library
-from knowledge_base.model import Hit
+from knowledge_base.model import Hit, Passage
 
 Audience = Literal["public", "staff"]
 
 CANDIDATES: Final = 8
-MAX_PASSAGES: Final = 3
-PASSAGE_CHARACTERS: Final = 2400
 HISTORY_MESSAGES: Final = 4
 HISTORY_CHARACTERS: Final = 900
 MAX_TOKENS: Final = 260
-# The model is asked whether the passages answer the question before it answers: it refuses to
-# answer when told that it may, and answers everything when not (1.5B; 12 answerable and 13
-# unanswerable questions: told in the prompt it refused 7 and 13, not told 0 and 0). Asked apart,
-# the probability of NO as first token separates 24 answerable from 13 unanswerable questions with
-# no error at 0.64; it costs the question's tokens once, for the passages' KV is shared.
+# The model reads one passage at a time and is asked whether it answers the question before it
+# answers from it: told in the prompt that it may refuse, the 1.5B refused 7 of 12 answerable
+# questions, not told none of 13 unanswerable ones. Asked apart, the probability of NO as first token
+# parted 24 answerable from 13 unanswerable questions without an error at 0.64. It costs only the
+# question's tokens, for the passage's KV is computed once and then answered from.
+JUDGED: Final = 3
+SURE_AT: Final = 0.7
 REFUSE_AT: Final = 0.64
 # Nothing in the library is near: cosine of the best passage, with no word in common either.
 NEAREST_USEFUL: Final = 0.25
@@ -129,23 +129,17 @@ class Answerer:
 
             hits = await self._retrieve(question)
             reply.retrieved(hits)
-            passages = _choose(hits)
-            if not passages:
+            choice = await self._choose(question, _near(hits), permit, priority)
+            reply.confidence = choice.confidence
+            if choice.hit is None:
                 said = self._prompts.say("refusal", question.locale)
                 yield ReplyText(said)
                 yield reply.done(said, "refused")
                 return
 
-            context = self._context(question, passages)
-            reply.judged(await self._confidence(question, context, permit, priority))
-            if reply.confidence < 1 - REFUSE_AT:
-                said = self._prompts.say("refusal", question.locale)
-                yield ReplyText(said)
-                yield reply.done(said, "refused")
-                return
-
-            citing = CitingStream([hit.passage.text for hit in passages], [question.content])
-            request = self._request(question, context, priority)
+            passage = choice.hit.passage
+            citing = CitingStream([passage.text], [question.content])
+            request = self._request(question, choice.hit, priority)
             async for part in self._engine.generate(request, permit):
                 if isinstance(part, Finished):
                     reply.finished(part)
@@ -155,7 +149,7 @@ class Answerer:
             if shown := citing.finish():
                 yield ReplyText(shown)
 
-            checked = self._check(citing, reply.cut_off, question, passages)
+            checked = self._check(citing, reply.cut_off, question, passage)
             if checked.said is not None:
                 yield ReplyText(checked.said)
             yield reply.done(
@@ -181,53 +175,43 @@ class Answerer:
     async def _search(self, query: str, audience: Audience) -> list[Hit]:
         return await asyncio.to_thread(self._library.search, query, k=CANDIDATES, audience=audience)
 
-    def _context(self, question: Question, passages: Sequence[Hit]) -> tuple[ChatMessage, ...]:
-        """System prompt, passages, history: the most stable first, the question left out.
-
-        The first message's pieces are the same for everybody who asks about the same passages.
-        """
-        excerpts = [
-            self._prompts.render(
-                "answer_passage",
-                title=hit.passage.title,
-                section=hit.passage.section,
-                text=hit.passage.text,
-            )
-            for hit in passages
-        ]
-        system = ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
-        return (system, *_recent(question.history))
-
-    async def _confidence(
+    async def _choose(
         self,
         question: Question,
-        context: tuple[ChatMessage, ...],
+        hits: Sequence[Hit],
         permit: Permit | None,
         priority: Priority,
+    ) -> "_Choice":
+        """The first passage that the model is sure of, else the one it is surest of, if at all."""
+        best = _Choice(None, 0.0)
+        for hit in hits[:JUDGED]:
+            confidence = await self._confidence(question, hit, permit, priority)
+            if confidence > best.confidence:
+                best = _Choice(hit, confidence)
+            if confidence >= SURE_AT:
+                break
+        return best if best.confidence >= 1 - REFUSE_AT else _Choice(None, best.confidence)
+
+    async def _confidence(
+        self, question: Question, hit: Hit, permit: Permit | None, priority: Priority
     ) -> float:
-        """1 - P(NO), the model's own, that the passages answer the question."""
+        """1 - P(NO), the model's own, that the passage answers the question."""
         asked = self._prompts.render("answer_judge", question=question.content)
         request = GenerationRequest(
-            messages=(*context, ChatMessage.of("user", asked.strip())),
+            messages=(*self._context(question, hit), ChatMessage.of("user", asked.strip())),
             max_tokens=1,
             logprobs=10,
-            shared_pieces=len(context[0].pieces),
+            shared_pieces=2,
             priority=priority,
         )
         doubt = 0.0
         async for part in self._engine.generate(request, permit and _Kept()):
-            if isinstance(part, Delta):
-                for token in part.logprobs:
-                    doubt += sum(
-                        math.exp(logprob)
-                        for text, logprob in token.top
-                        if text.strip().lower() == "no"
-                    )
+            for token in part.logprobs if isinstance(part, Delta) else ():
+                tops = ((text.strip().lower(), logprob) for text, logprob in token.top)
+                doubt += sum(math.exp(logprob) for text, logprob in tops if text == "no")
         return round(1 - min(doubt, 1.0), 4)
 
-    def _request(
-        self, question: Question, context: tuple[ChatMessage, ...], priority: Priority
-    ) -> GenerationRequest:
+    def _request(self, question: Question, hit: Hit, priority: Priority) -> GenerationRequest:
         """The date stands behind everything that is shared, never before it."""
         asked = self._prompts.render(
             "answer_question",
@@ -235,56 +219,70 @@ class Answerer:
             today=f"{datetime.now(self._zone):%d %B %Y}",
         )
         return GenerationRequest(
-            messages=(*context, ChatMessage.of("user", asked.strip())),
+            messages=(*self._context(question, hit), ChatMessage.of("user", asked.strip())),
             max_tokens=MAX_TOKENS,
-            shared_pieces=len(context[0].pieces),
+            shared_pieces=2,
             priority=priority,
         )
+
+    def _context(self, question: Question, hit: Hit) -> tuple[ChatMessage, ...]:
+        """System prompt, passage, history: the most stable first, the question left out.
+
+        The first message's two pieces are the same for everybody who asks about the passage, so
+        the engine computes them once for the judgement, the answer and the next customer.
+        """
+        excerpt = self._prompts.render(
+            "answer_passage",
+            title=hit.passage.title,
+            section=hit.passage.section,
+            text=hit.passage.text,
+        )
+        system = ChatMessage.of("system", self._prompts.render("answer_system"), excerpt)
+        return (system, *_recent(question.history))
 
     def _check(
         self,
         citing: CitingStream,
         cut_off: bool,
         question: Question,
-        passages: Sequence[Hit],
+        passage: Passage,
     ) -> "_Checked":
-        """What of the answer may stand: every figure in it must be in its passages."""
+        """What of the answer may stand: every figure in it must be in its passage."""
         refusal = self._prompts.say("refusal", question.locale)
         if not citing.text.strip() or guardrails.declines(citing.text):
             return _Checked(refusal, "refused", replaced=True)
         bad = set(citing.faults) | ({citing.sentences[-1]} if cut_off else set())
         if not bad and citing.used():
-            return _Checked(citing.text, "answered", _citations(citing, passages))
+            return _Checked(citing.text, "answered", _citations(citing, passage))
         if not bad:
-            return self._uncited(citing.text, refusal, passages)
-        kept = CitingStream([hit.passage.text for hit in passages], [question.content])
+            return self._uncited(citing.text, refusal, passage)
+        kept = CitingStream([passage.text], [question.content])
         text = kept.feed("\n".join(s for s in citing.sentences if s not in bad) + "\n")
         text = (text + kept.finish()).strip()
         if not kept.used():
             return _Checked(refusal, "refused", replaced=True)
-        return _Checked(text, "answered", _citations(kept, passages), replaced=True)
+        return _Checked(text, "answered", _citations(kept, passage), replaced=True)
 
     @staticmethod
-    def _uncited(text: str, refusal: str, passages: Sequence[Hit]) -> "_Checked":
-        """No sentence shares enough words with a passage: a bare yes or no, another language.
+    def _uncited(text: str, refusal: str, passage: Passage) -> "_Checked":
+        """No sentence shares enough words with the passage: a bare yes or no, another language.
 
-        Both rest on the first passage. A long English answer that shares no words does not.
+        Both rest on it all the same. A long English answer that shares no words does not.
         """
         words = re.findall(r"[a-z]+", text.lower())
         english = sum(word in {"the", "is", "you", "to", "of", "and", "a"} for word in words)
         if len(words) > 8 and english / len(words) > 0.15:
             return _Checked(refusal, "refused", replaced=True)
-        first = passages[0].passage
-        citation = Citation(
-            n=1,
-            document_id=first.document_id,
-            revision=first.revision,
-            title=first.title,
-            section=first.section,
-            quote=first.text.strip()[:300].rsplit(" ", 1)[0],
-            url=first.url,
-        )
+        citation = _citation(1, passage, passage.text.strip()[:300].rsplit(" ", 1)[0])
         return _Checked(f"{text} [1]", "answered", (citation,), said=" [1]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """`confidence` is what the model made of the best passage, even if that is not good enough."""
+
+    hit: Hit | None
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,8 +314,7 @@ class _Reply:
         self._first_token_ms: float | None = None
         self._usage = Usage(0, 0, 0)
         self._hits: tuple[Hit, ...] = ()
-        self.confidence = 1.0
-        self._judged = False
+        self.confidence: float | None = None
         self.cut_off = False
 
     def _elapsed_ms(self) -> float:
@@ -326,10 +323,6 @@ class _Reply:
     def retrieved(self, hits: Sequence[Hit]) -> None:
         self._hits = tuple(hits)
         self._retrieval_ms = self._elapsed_ms()
-
-    def judged(self, confidence: float) -> None:
-        self.confidence = confidence
-        self._judged = True
 
     def first_token(self) -> None:
         if self._first_token_ms is None:
@@ -355,7 +348,7 @@ class _Reply:
             content=text,
             created_at=self._created_at,
             citations=citations,
-            confidence=self.confidence if self._judged else None,
+            confidence=self.confidence,
             outcome=outcome,
             timings=Timings(
                 retrieval_ms=self._retrieval_ms,
@@ -369,19 +362,11 @@ class _Reply:
         return ReplyDone(message, replaced, handoff, self._hits)
 
 
-def _choose(hits: Sequence[Hit]) -> list[Hit]:
-    """The passages the model gets: the best ones that fit, none if nothing is near."""
-    if not hits or all(
-        hit.lexical_rank is None and (hit.dense_similarity or 0.0) < NEAREST_USEFUL for hit in hits
-    ):
-        return []
-    chosen, size = [hits[0]], len(hits[0].passage.text)
-    for hit in hits[1:MAX_PASSAGES]:
-        size += len(hit.passage.text)
-        if size > PASSAGE_CHARACTERS:
-            break
-        chosen.append(hit)
-    return chosen
+def _near(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """None of them, if nothing in the library is near the question."""
+    if any(hit.lexical_rank or (hit.dense_similarity or 0.0) >= NEAREST_USEFUL for hit in hits):
+        return hits
+    return ()
 
 
 def _interleave(first: Sequence[Hit], second: Sequence[Hit]) -> list[Hit]:
@@ -408,19 +393,19 @@ def _recent(history: Sequence[Message]) -> list[ChatMessage]:
     return recent[::-1]
 
 
-def _citations(citing: CitingStream, passages: Sequence[Hit]) -> tuple[Citation, ...]:
-    found = []
-    for number, (index, quote) in enumerate(citing.used(), start=1):
-        passage = passages[index].passage
-        found.append(
-            Citation(
-                n=number,
-                document_id=passage.document_id,
-                revision=passage.revision,
-                title=passage.title,
-                section=passage.section,
-                quote=quote,
-                url=passage.url,
-            )
-        )
-    return tuple(found)
+def _citations(citing: CitingStream, passage: Passage) -> tuple[Citation, ...]:
+    return tuple(
+        _citation(number, passage, quote) for number, (_, quote) in enumerate(citing.used(), 1)
+    )
+
+
+def _citation(number: int, passage: Passage, quote: str) -> Citation:
+    return Citation(
+        n=number,
+        document_id=passage.document_id,
+        revision=passage.revision,
+        title=passage.title,
+        section=passage.section,
+        quote=quote,
+        url=passage.url,
+    )

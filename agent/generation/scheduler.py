@@ -20,7 +20,8 @@ PREFILL_ALONE = 128
 PREFILL_WHILE_DECODING = 32
 # Shorter prefixes cost more in bookkeeping and one more decode than they save.
 MIN_PREFIX_TOKENS = 16
-MAX_PREFIXES = 6
+# The system prompt, and it with each of the passages that were asked about last.
+MAX_PREFIXES = 16
 
 
 @dataclass(slots=True, eq=False)
