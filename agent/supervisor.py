@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,19 +52,42 @@ def run(settings: Settings) -> int:
     """Serve until a signal. Returns the exit code."""
     with locked(settings.data_dir) as lock, _listen(settings) as listening:
         url = f"http://{settings.host}:{listening.getsockname()[1]}"
-        with _admin_socket(settings.data_dir) as (admin, path), _redis(settings) as redis_url:
+        with _admin_socket(settings.data_dir) as (admin, path), closing(_Redis(settings)) as redis:
             lock.announce(Holder(os.getpid(), url, str(path)))
-            return _keep_alive(lock, listening, admin, redis_url, url)
+            return _keep_alive(lock, listening, admin, redis, url)
+
+
+class _Redis:
+    """The store of sessions: somebody else's by URL, or an embedded Valkey kept running."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._data_dir = settings.data_dir
+        self._embedded = None if settings.redis_url else valkey.start(settings.data_dir)
+        self.url = self._embedded.url if self._embedded else str(settings.redis_url)
+
+    def revive(self) -> None:
+        """Start the embedded server again if it died: its socket stays where it was."""
+        if self._embedded is None or self._embedded.running():
+            return
+        log.error("The embedded Valkey ended; it starts again.")
+        try:
+            self._embedded = valkey.start(self._data_dir)
+        except SetupError as error:
+            log.error("The embedded Valkey does not start: %s", error)
+
+    def close(self) -> None:
+        if self._embedded is not None:
+            self._embedded.stop()
 
 
 def _keep_alive(
-    lock: Lock, listening: socket.socket, admin: socket.socket, redis_url: str, url: str
+    lock: Lock, listening: socket.socket, admin: socket.socket, redis: _Redis, url: str
 ) -> int:
     lifeline, alive = os.pipe()
     inheritance = Inheritance(listening.fileno(), admin.fileno(), lock.fd, lifeline)
     environment = {
         **os.environ,
-        "FRONTDESK_REDIS_URL": redis_url,
+        "FRONTDESK_REDIS_URL": redis.url,
         "FRONTDESK_INHERITANCE": inheritance.encode(),
         "FRONTDESK_URL": url,
     }
@@ -89,7 +112,7 @@ def _keep_alive(
                 pass_fds=(listening.fileno(), admin.fileno(), lock.fd, lifeline),
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends it in order
             )
-            code = _wait(child, lambda: stopping)
+            code = _wait(child, lambda: stopping, redis)
             if stopping or code == 0:
                 return 0
             if code == EXIT_SETUP:
@@ -107,19 +130,19 @@ def _keep_alive(
             child.wait()
 
 
-def _wait(child: "subprocess.Popen[bytes]", stopping: Callable[[], bool]) -> int:
-    while True:
+def _wait(child: "subprocess.Popen[bytes]", stopping: Callable[[], bool], redis: _Redis) -> int:
+    """The child's exit code; the embedded store is kept alive meanwhile."""
+    while not stopping():
         try:
-            return child.wait(timeout=_STOP_PATIENCE_S if stopping() else 0.5)
+            return child.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
-            if stopping() and child.poll() is None:
-                deadline = time.monotonic() + _STOP_PATIENCE_S
-                while child.poll() is None and time.monotonic() < deadline:
-                    time.sleep(0.1)
-                if child.poll() is None:
-                    log.error("The server did not stop within %.0f s; killed.", _STOP_PATIENCE_S)
-                    child.kill()
-                return child.wait()
+            redis.revive()
+    try:
+        return child.wait(timeout=_STOP_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        log.error("The server did not stop within %.0f s; killed.", _STOP_PATIENCE_S)
+        child.kill()
+        return child.wait()
 
 
 def _pause(seconds: float, stopping: Callable[[], bool]) -> None:
@@ -172,15 +195,3 @@ def _admin_socket(data_dir: Path) -> Iterator[tuple[socket.socket, Path]]:
             yield admin, path
         finally:
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _redis(settings: Settings) -> Iterator[str]:
-    if settings.redis_url is not None:
-        yield settings.redis_url
-        return
-    server = valkey.start(settings.data_dir)
-    try:
-        yield server.url
-    finally:
-        server.stop()

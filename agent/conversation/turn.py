@@ -41,12 +41,13 @@ HISTORY_CHARACTERS: Final = 900
 MAX_TOKENS: Final = 260
 # The model reads one passage at a time and is asked whether it answers the question before it
 # answers from it: told in the prompt that it may refuse, the 1.5B refused 7 of 12 answerable
-# questions, not told none of 13 unanswerable ones. Asked apart, the probability of NO as first token
-# parted 24 answerable from 13 unanswerable questions without an error at 0.64. It costs only the
-# question's tokens, for the passage's KV is computed once and then answered from.
+# questions, not told none of 13 unanswerable ones. Asked apart, its P(NO) as first token parts them
+# (40 sample questions: unanswerable 0.75-0.93, rightly answered 0.18-0.78, mostly below 0.7), and
+# the surest of three passages held the answer more often than the first found. The judgement
+# costs the question's tokens: the passage's KV is computed once and then answered from.
 JUDGED: Final = 3
-SURE_AT: Final = 0.7
-REFUSE_AT: Final = 0.64
+SURE_AT: Final = 0.45
+REFUSE_AT: Final = 0.74
 # Nothing in the library is near: cosine of the best passage, with no word in common either.
 NEAREST_USEFUL: Final = 0.25
 

@@ -100,6 +100,7 @@ _DECLINES: Final = re.compile(
     r"|\b(?:not|isn't|aren't|never) (?:\w+ ){0,2}(?:specified|mentioned|stated|covered|provided|"
     r"addressed) "
     r"in (?:the|our|these) (?:\w+ )?(?:excerpts?|polic(?:y|ies)|information|documents?)"
+    r"|\bpolicy(?: text)? (?:does not|doesn't) (?:mention|say|state|specify|cover|contain)\b"
     r"|\bI (?:do not|don't|cannot|can't) (?:have|find) (?:\w+ ){0,3}(?:information|details|"
     r"an answer)\b",
     re.IGNORECASE,

@@ -144,3 +144,18 @@ def test_while_redis_is_gone_the_customer_hears_so_and_nothing_is_lost(tmp_path:
     finally:
         product.stop()
         server.stop()
+
+
+def test_the_embedded_store_comes_back_when_it_dies_alone(product: Product) -> None:
+    customer = Customer(product.url)
+    customer.ask("hello")
+    (store,) = [
+        pid for pid in product.pids() if b"valkey" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    os.kill(store, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while httpx.get(f"{product.url}/readyz", timeout=10).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert customer.ask("thanks")["content"]
+    assert len(customer.snapshot()["messages"]) == 4
