@@ -19,7 +19,7 @@ def widget(page: Page) -> FrameLocator:
 
 def open_chat(page: Page, product: Product) -> FrameLocator:
     page.goto(f"{product.url}/demo")
-    page.wait_for_function("window.$frontdesk !== undefined")
+    page.wait_for_function("() => window.$frontdesk !== undefined")
     page.evaluate("window.$frontdesk.toggle('open')")
     frame = widget(page)
     expect(frame.locator("#role")).to_contain_text("AI assistant")
@@ -80,7 +80,7 @@ def test_everything_works_by_keyboard_on_a_phone(browser: Browser, product: Prod
     context = browser.new_context(viewport={"width": 360, "height": 740})
     page = context.new_page()
     page.goto(f"{product.url}/demo")
-    page.wait_for_function("window.$frontdesk !== undefined")
+    page.wait_for_function("() => window.$frontdesk !== undefined")
     page.evaluate("window.$frontdesk.toggle('open')")
     frame = widget(page)
     frame.locator("#text").press_sequentially("hello there")
@@ -89,7 +89,7 @@ def test_everything_works_by_keyboard_on_a_phone(browser: Browser, product: Prod
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360
     page.keyboard.press("Escape")
-    page.wait_for_function("!window.$frontdesk.isOpen")
+    page.wait_for_function("() => !window.$frontdesk.isOpen")
     context.close()
 
 

@@ -67,9 +67,16 @@ class Product:
             return False
 
     def stop(self) -> int:
+        """The exit code. A prefix command ends with the product, which alone hears the signal."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        for pid in self.pids():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"agent.cli" in command and not command[0].endswith(self._watcher()):
+                os.kill(pid, signal.SIGTERM)
         return self.process.wait(timeout=60)
+
+    def _watcher(self) -> bytes:
+        return self.prefix[0].encode() if self.prefix else b"no watcher"
 
     def kill(self) -> None:
         """SIGKILL for everything at once, as a power cut would."""
