@@ -1,6 +1,5 @@
 """Engines to try: the real one, loaded once, and scripted ones made to measure."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from agent.generation.remote import RemoteEngine
 from agent.generation.requests import ChatMessage, Engine, GenerationRequest
 from agent.generation.scripted import ScriptedBackend
 from tests.agent.generation.served import serving
+from tests.apart import run_apart
 
 OpenScripted = Callable[..., contextlib.AbstractAsyncContextManager[LlamaEngine]]
 Ask = Callable[..., GenerationRequest]
@@ -21,9 +21,9 @@ Ask = Callable[..., GenerationRequest]
 
 @pytest.fixture(scope="session")
 def llama_engine(chat_weights: Path) -> Iterator[LlamaEngine]:
-    engine = asyncio.run(LlamaEngine.open(chat_weights, name="chat", sha256=None))
+    engine = run_apart(LlamaEngine.open(chat_weights, name="chat", sha256=None))
     yield engine
-    asyncio.run(engine.close())
+    run_apart(engine.close())
 
 
 @pytest.fixture(scope="session")
