@@ -42,12 +42,13 @@ MAX_TOKENS: Final = 260
 # The model reads one passage at a time and is asked whether it answers the question before it
 # answers from it: told in the prompt that it may refuse, the 1.5B refused 7 of 12 answerable
 # questions, not told none of 13 unanswerable ones. Asked apart, its P(NO) as first token parts them
-# (40 sample questions: unanswerable 0.75-0.93, rightly answered 0.18-0.78, mostly below 0.7), and
-# the surest of three passages held the answer more often than the first found. The judgement
-# costs the question's tokens: the passage's KV is computed once and then answered from.
+# (40 sample questions: unanswerable 0.69-0.90, rightly answered 0.16-0.62), and the surest of three
+# passages held the answer more often than the first found. The judgement costs the question's
+# tokens: the passage's KV is computed once and then answered from. Measure again when the system
+# prompt changes: two sentences more in it moved these ranges by 0.1.
 JUDGED: Final = 3
-SURE_AT: Final = 0.45
-REFUSE_AT: Final = 0.74
+SURE_AT: Final = 0.55
+REFUSE_AT: Final = 0.66
 # Nothing in the library is near: cosine of the best passage, with no word in common either.
 NEAREST_USEFUL: Final = 0.25
 
@@ -125,7 +126,7 @@ class Answerer:
             if kind != "question":
                 said = self._prompts.say(kind, question.locale)
                 yield ReplyText(said)
-                yield reply.done(said, "answered")
+                yield reply.done(said, "refused" if kind == "off_limits" else "answered")
                 return
 
             hits = await self._retrieve(question)

@@ -8,7 +8,14 @@ import re
 from typing import Final, Literal
 
 MessageKind = Literal[
-    "question", "greeting", "thanks", "goodbye", "acknowledged", "about_me", "wants_person"
+    "question",
+    "greeting",
+    "thanks",
+    "goodbye",
+    "acknowledged",
+    "about_me",
+    "wants_person",
+    "off_limits",
 ]
 
 # Whole messages only: "hi, can I bring a dog?" is a question.
@@ -27,6 +34,7 @@ _WORDS: Final[dict[MessageKind, str]] = {
         r"(?:muchas )?gracias|谢谢(?:你|您)?|多谢"
     ),
     "goodbye": (
+        r"(?:no[, ]+)?that(?:'s| is|s) (?:all|it|everything)(?: for now| i needed)?|nothing else|"
         r"(?:good ?)?bye(?: bye)?|see (?:you|ya)(?: later)?|have a (?:nice|good|great) day|"
         r"tsch[uü]ss|auf wiedersehen|au revoir|bonne journ[ée]e|adi[oó]s|hasta (?:luego|pronto)|"
         r"再见|拜拜"
@@ -44,6 +52,15 @@ _WORDS: Final[dict[MessageKind, str]] = {
         r"(?:qui|qu) ?(?:es-tu|êtes-vous)|qui[ée]n eres|你是(?:谁|机器人吗|真人吗)"
     ),
 }
+# Words to the machine instead of a question to the company.
+_OFF_LIMITS: Final = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b.{0,20}\b(?:previous|above|prior|earlier|your|all)\b"
+    r".{0,20}\b(?:instructions?|prompts?|rules|guidelines)\b"
+    r"|\b(?:your|the|initial) (?:system|hidden|initial) (?:prompt|instructions?|message)\b"
+    r"|\b(?:repeat|print|show|reveal|output)\b.{0,30}\b(?:prompt|instructions|text) "
+    r"(?:above|verbatim|you were given)\b",
+    re.IGNORECASE,
+)
 _WHOLE: Final = {
     kind: re.compile(rf"(?:{words})(?: there| everyone| all)?", re.IGNORECASE)
     for kind, words in _WORDS.items()
@@ -111,6 +128,8 @@ def kind_of(text: str) -> MessageKind:
     """What the message is as a whole."""
     if wants_person(text):
         return "wants_person"
+    if _OFF_LIMITS.search(text):
+        return "off_limits"
     bare = re.sub(r"[^\w\s',’-]", " ", text).strip(" ,-\n")
     bare = re.sub(r"\s+", " ", bare).rstrip(",")
     for kind, pattern in _WHOLE.items():

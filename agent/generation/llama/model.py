@@ -33,7 +33,9 @@ def _log(level: int, text: bytes, _user: object) -> None:
     line = text.decode("utf-8", "replace").strip()
     if level == _ERROR:
         _last_error = line
-    log.warning("%s", line)
+        log.warning("%s", line)
+    else:  # what llama.cpp warns of in files that work is no news to who runs the product
+        log.info("%s", line)
 
 
 @cache
