@@ -38,6 +38,7 @@ _LINK: Final = re.compile(r"https?://[^\s)>\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # and at a line's end, so that list items and table rows are sentences.
 SENTENCE_END: Final = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s+[^\sa-z])|\n+")
 QUOTE_LIMIT: Final = 320
+TABLE_QUOTE_LIMIT: Final = 1200
 
 # Below this share of a sentence's content words found in a passage, the sentence is not tied to it.
 # 0.34 keeps paraphrases ("you get everything back") and drops small talk around the answer.
@@ -115,7 +116,21 @@ def quote(sentences: Sequence[str], passage: str) -> str:
             break
         index = max(grown)[1]
         first, last = min(first, index), max(last, index)
-    return _cut(passage[spans[first][0] : spans[last][1]])
+    start, end = spans[first][0], spans[last][1]
+    if passage[start:end].startswith("|"):
+        return passage[_table_head(passage, start, end) : end]
+    return _cut(passage[start:end])
+
+
+def _table_head(passage: str, start: int, end: int) -> int:
+    """Where the table begins that the row at `start` stands in: a row says little without it."""
+    head = start
+    while head > 0 and passage.rfind("|", 0, head - 1) == head - 2:
+        line = passage.rfind("\n", 0, head - 1) + 1
+        if not passage.startswith("|", line) or end - line > TABLE_QUOTE_LIMIT:
+            break
+        head = line
+    return head
 
 
 def _overlap(stretch: str, wanted: set[str]) -> float:

@@ -37,6 +37,7 @@ def test_quotes_are_verbatim_and_say_the_same() -> None:
     assert index == 1
     assert quote in PETS
     assert "20 EUR" in quote
+    assert quote.startswith("| Pets | Pet fee per stay |")  # a row says little without its head
 
 
 def test_a_figure_that_no_source_has_is_a_fault() -> None:
