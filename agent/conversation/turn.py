@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from agent.conversation.checking import check
 from agent.domain import Citation, HandoffReason, Message, Outcome, Timings, now
 from agent.generation.requests import (
     ChatMessage,
@@ -31,7 +32,7 @@ from agent.policy import guardrails
 from agent.policy.citing import CitingStream
 from agent.prompting import Prompts
 from knowledge_base.library import Library
-from knowledge_base.model import Hit, Passage
+from knowledge_base.model import Hit
 
 Audience = Literal["public", "staff"]
 
@@ -151,7 +152,13 @@ class Answerer:
             if shown := citing.finish():
                 yield ReplyText(shown)
 
-            checked = self._check(citing, reply.cut_off, question, passage)
+            checked = check(
+                citing,
+                passage,
+                question=question.content,
+                refusal=self._prompts.say("refusal", question.locale),
+                cut_off=reply.cut_off,
+            )
             if checked.said is not None:
                 yield ReplyText(checked.said)
             yield reply.done(
@@ -242,42 +249,6 @@ class Answerer:
         system = ChatMessage.of("system", self._prompts.render("answer_system"), excerpt)
         return (system, *_recent(question.history))
 
-    def _check(
-        self,
-        citing: CitingStream,
-        cut_off: bool,
-        question: Question,
-        passage: Passage,
-    ) -> "_Checked":
-        """What of the answer may stand: every figure in it must be in its passage."""
-        refusal = self._prompts.say("refusal", question.locale)
-        if not citing.text.strip() or guardrails.declines(citing.text):
-            return _Checked(refusal, "refused", replaced=True)
-        bad = set(citing.faults) | ({citing.sentences[-1]} if cut_off else set())
-        if not bad and citing.used():
-            return _Checked(citing.text, "answered", _citations(citing, passage))
-        if not bad:
-            return self._uncited(citing.text, refusal, passage)
-        kept = CitingStream([passage.text], [question.content])
-        text = kept.feed("\n".join(s for s in citing.sentences if s not in bad) + "\n")
-        text = (text + kept.finish()).strip()
-        if not kept.used():
-            return _Checked(refusal, "refused", replaced=True)
-        return _Checked(text, "answered", _citations(kept, passage), replaced=True)
-
-    @staticmethod
-    def _uncited(text: str, refusal: str, passage: Passage) -> "_Checked":
-        """No sentence shares enough words with the passage: a bare yes or no, another language.
-
-        Both rest on it all the same. A long English answer that shares no words does not.
-        """
-        words = re.findall(r"[a-z]+", text.lower())
-        english = sum(word in {"the", "is", "you", "to", "of", "and", "a"} for word in words)
-        if len(words) > 8 and english / len(words) > 0.15:
-            return _Checked(refusal, "refused", replaced=True)
-        citation = _citation(1, passage, passage.text.strip()[:300].rsplit(" ", 1)[0])
-        return _Checked(f"{text} [1]", "answered", (citation,), said=" [1]")
-
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
@@ -285,17 +256,6 @@ class _Choice:
 
     hit: Hit | None
     confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """`said`: text that has to be yielded yet."""
-
-    text: str
-    outcome: Outcome
-    citations: tuple[Citation, ...] = ()
-    replaced: bool = False
-    said: str | None = None
 
 
 class _Kept:
@@ -393,21 +353,3 @@ def _recent(history: Sequence[Message]) -> list[ChatMessage]:
         role: Literal["user", "assistant"] = "user" if message.role == "customer" else "assistant"
         recent.append(ChatMessage.of(role, text))
     return recent[::-1]
-
-
-def _citations(citing: CitingStream, passage: Passage) -> tuple[Citation, ...]:
-    return tuple(
-        _citation(number, passage, quote) for number, (_, quote) in enumerate(citing.used(), 1)
-    )
-
-
-def _citation(number: int, passage: Passage, quote: str) -> Citation:
-    return Citation(
-        n=number,
-        document_id=passage.document_id,
-        revision=passage.revision,
-        title=passage.title,
-        section=passage.section,
-        quote=quote,
-        url=passage.url,
-    )

@@ -1,0 +1,69 @@
+"""What of an answer may stand, without a model: the sentences are given."""
+
+import pytest
+
+from agent.conversation.checking import Checked, check
+from agent.policy.citing import CitingStream
+from knowledge_base.model import Passage
+
+PASSAGE = Passage(
+    id="p1",
+    document_id="d1",
+    revision=2,
+    title="Pets",
+    section="Pet fee",
+    text="The pet fee is 35 EUR for the first pet. Guide dogs never cost a fee.",
+    position=0,
+    audience="public",
+    url=None,
+    effective_from=None,
+    effective_to=None,
+)
+REFUSAL = "I can't find the answer."
+
+
+def checked(answer: str, *, cut_off: bool = False) -> Checked:
+    stream = CitingStream([PASSAGE.text], ["Can I bring 3 cats?"])
+    stream.feed(answer)
+    stream.finish()
+    return check(stream, PASSAGE, question="Can I bring 3 cats?", refusal=REFUSAL, cut_off=cut_off)
+
+
+def test_a_supported_answer_stands_with_a_verbatim_quote() -> None:
+    result = checked("The pet fee is 35 EUR for the first pet.")
+    assert (result.outcome, result.replaced) == ("answered", False)
+    assert result.citations[0].quote in PASSAGE.text
+    assert (result.citations[0].document_id, result.citations[0].revision) == ("d1", 2)
+
+
+def test_a_sentence_with_an_invented_figure_is_taken_out() -> None:
+    result = checked("The pet fee is 35 EUR for the first pet. A third one costs 99 EUR.")
+    assert result.text == "The pet fee is 35 EUR for the first pet. [1]"
+    assert result.replaced
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It costs 99 EUR.",
+        "",
+        "I will send you an e-mail about the pet fee.",
+        "The policy text does not mention cats.",
+        "You should really ask the owner of the house and talk to all of the neighbours first.",
+    ],
+)
+def test_what_has_no_source_becomes_an_honest_refusal(answer: str) -> None:
+    result = checked(answer)
+    assert (result.text, result.outcome, result.replaced) == (REFUSAL, "refused", True)
+    assert result.citations == ()
+
+
+def test_a_bare_yes_rests_on_the_passage_it_was_read_from() -> None:
+    result = checked("Yes.")
+    assert (result.text, result.said, result.replaced) == ("Yes. [1]", " [1]", False)
+
+
+def test_an_answer_cut_off_loses_its_unfinished_sentence() -> None:
+    result = checked("The pet fee is 35 EUR for the first pet. Guide dogs never", cut_off=True)
+    assert result.text == "The pet fee is 35 EUR for the first pet. [1]"
+    assert result.replaced
