@@ -46,7 +46,8 @@ MAX_TOKENS: Final = 260
 # (40 sample questions: unanswerable 0.69-0.90, rightly answered 0.16-0.62), and the surest of three
 # passages held the answer more often than the first found. The judgement costs the question's
 # tokens: the passage's KV is computed once and then answered from. Measure again when the system
-# prompt changes: two sentences more in it moved these ranges by 0.1.
+# prompt changes: two sentences more in it moved these ranges by 0.1. The thresholds were read off
+# those 40 questions and have not been tried on others.
 JUDGED: Final = 3
 SURE_AT: Final = 0.55
 REFUSE_AT: Final = 0.66
