@@ -259,7 +259,9 @@ class ConversationService:
         for conversation_id in tasks:
             try:
                 await self._change(conversation_id, transitions.forgive)
-            except (StoreUnavailable, NotFound):
+            except NotFound:
+                continue  # erased meanwhile
+            except StoreUnavailable:
                 return  # then the next start counts it as a death: no more than one try lost
 
     # -- inside

@@ -63,7 +63,6 @@ class Question:
     history: tuple[Message, ...] = ()
     locale: str | None = None
     audience: Audience = "public"
-    include_drafts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,20 @@ def test_killing_everything_in_the_middle_of_an_answer_loses_nothing(product: Pr
         assert text == reply["content"]
 
 
+def test_a_turn_that_was_running_in_two_deaths_goes_to_a_person(product: Product) -> None:
+    customer = Customer(product.url)
+    customer.say(QUESTION)
+    for _ in range(2):
+        customer.wait_for_text()
+        product.kill()
+        product.start()
+        customer = after_restart(product, customer)
+    snapshot = customer.snapshot()
+    assert snapshot["status"] == "open"
+    types = Counter(event["type"] for event in log_of(customer))
+    assert (types["turn.started"], types["turn.failed"], types["reply.completed"]) == (1, 1, 0)
+
+
 def test_the_server_comes_back_by_itself_when_only_it_dies(product: Product) -> None:
     customer = Customer(product.url)
     customer.say(QUESTION)
