@@ -90,6 +90,7 @@ _archive = Table(
     Column("id", String(64), primary_key=True),
     Column("identifier", Text, index=True),
     Column("created_at", String(32)),
+    Column("version", Integer, nullable=False),
     Column("transcript", LargeBinary),
     Column("archived_at", String(32), nullable=False),
 )
@@ -239,12 +240,13 @@ class Records:
     # -- the archive
 
     def archive(self, transcript: Transcript) -> None:
-        """Keeps the conversation, in place of an older copy; does nothing if it was erased."""
+        """Keeps the conversation in place of an older copy, unless it was erased."""
         conversation = transcript.conversation
         identity = conversation.identity
         values = {
             "identifier": identity.identifier if identity.level == "verified" else None,
             "created_at": conversation.created_at,
+            "version": conversation.version,
             "transcript": transcript.packed(),
             "archived_at": now(),
         }
@@ -254,7 +256,8 @@ class Records:
                 statement.on_conflict_do_update(
                     index_elements=[_archive.c.id],
                     set_=values,
-                    where=_archive.c.transcript.is_not(None),
+                    where=_archive.c.transcript.is_not(None)
+                    & (_archive.c.version <= conversation.version),
                 )
             )
 
@@ -276,7 +279,13 @@ class Records:
 
     def erase(self, conversation_id: str) -> None:
         """Leaves the bare id, which refuses late copies."""
-        values = {"identifier": None, "created_at": None, "transcript": None, "archived_at": now()}
+        values = {
+            "identifier": None,
+            "created_at": None,
+            "version": 0,
+            "transcript": None,
+            "archived_at": now(),
+        }
         statement = self._upsert(_archive).values(id=conversation_id, **values)
         with self._begin() as connection:
             connection.execute(

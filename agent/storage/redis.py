@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 LOG_LIMIT: Final = 10_000  # events of one conversation; beyond it the older half becomes its base
 _TOMBSTONE_S: Final = 7 * 24 * 3600
+_RELEASED_S: Final = 3600  # far longer than anybody holds a copy read from the archive
 
 
 class ConversationStore:
@@ -292,15 +293,18 @@ class ConversationStore:
         keys = self._keys(conversation.id)
         released = await self._calls.script(
             scripts.RELEASE,
-            (keys["header"], keys["log"], keys["sent"]),
-            (conversation.version,),
+            (keys["header"], keys["log"], keys["sent"], keys["released"]),
+            (conversation.version, _RELEASED_S),
         )
         if released:
             await self._calls.together(*self._indexes.not_of_customer(conversation))
         return bool(released)
 
     async def restore(self, transcript: Transcript) -> None:
-        """Brings a released conversation back, with its ids. Raises NotFound if it was erased."""
+        """Brings a released conversation back, with its ids.
+
+        Raises NotFound if it was erased, VersionConflict if a newer state was released meanwhile.
+        """
         conversation = transcript.conversation
         keys = self._keys(conversation.id)
         await self._calls.together(*self._indexes.entries_of(conversation))
@@ -309,7 +313,7 @@ class ConversationStore:
         entries = [(e.id, *entry_of(e.type, e.at, e.data)) for e in transcript.events]
         answer = await self._calls.script(
             scripts.RESTORE,
-            (keys["header"], keys["log"], keys["sent"], keys["erased"]),
+            (keys["header"], keys["log"], keys["sent"], keys["erased"], keys["released"]),
             (
                 *(version, header, transcript.base.model_dump_json(), transcript.base.upto),
                 len(sent),
@@ -319,6 +323,8 @@ class ConversationStore:
         )
         if answer == "erased":
             raise no_such_conversation()
+        if answer == "older":
+            raise VersionConflict("The conversation has changed meanwhile: read it again.")
 
     async def erase(self, conversation_id: str) -> None:
         """Takes all of it away; for a week a bare tombstone of its id refuses late writers."""
@@ -326,7 +332,7 @@ class ConversationStore:
         keys = self._keys(conversation_id)
         await self._calls.script(
             scripts.ERASE,
-            (keys["header"], keys["log"], keys["sent"], keys["erased"]),
+            (keys["header"], keys["log"], keys["sent"], keys["erased"], keys["released"]),
             (_TOMBSTONE_S,),
         )
         await self._calls.together(*self._indexes.without(conversation_id, header))
@@ -334,7 +340,7 @@ class ConversationStore:
 
     def _keys(self, conversation_id: str) -> dict[str, str]:
         tag = f"{self._prefix}:{{{conversation_id}}}"
-        return {name: f"{tag}:{name}" for name in ("header", "log", "sent", "erased")}
+        return {name: f"{tag}:{name}" for name in ("header", "log", "sent", "erased", "released")}
 
 
 def _header_arguments(conversation: Conversation) -> tuple[int, str, str]:

@@ -83,19 +83,24 @@ redis.call('HSET', KEYS[1], 'base', ARGV[2], 'upto', ARGV[3])
 return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[4])
 """
 
-# KEYS header log sent; ARGV version. Lets go of a conversation that the archive has.
+# KEYS header log sent released; ARGV version, seconds that the mark stays
+# Lets go of a conversation that the archive has; the mark keeps a writer who read an older copy
+# from bringing that one back.
 RELEASE: Final = """
 local stored = redis.call('HMGET', KEYS[1], 'v', 'epoch')
 if not stored[1] or stored[1] ~= ARGV[1] or stored[2] ~= '' then return 0 end
+redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[2])
 return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 """
 
-# KEYS header log sent erased
+# KEYS header log sent erased released
 # ARGV version, json, base, last trimmed id, number of remembered client message ids, then those
 #      ids and their values, then id, type, at, data of each event
 RESTORE: Final = """
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'erased' end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
+local released = redis.call('GET', KEYS[5])
+if released and tonumber(released) > tonumber(ARGV[1]) then return 'older' end
 redis.call('HSET', KEYS[1], 'v', ARGV[1], 'epoch', '', 'json', ARGV[2], 'base', ARGV[3],
     'upto', ARGV[4])
 local last = 5 + 2 * tonumber(ARGV[5])
@@ -107,9 +112,9 @@ end
 return 'ok'
 """
 
-# KEYS header log sent erased; ARGV seconds that the tombstone stays
+# KEYS header log sent erased released; ARGV seconds that the tombstone stays
 ERASE: Final = """
-local removed = redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+local removed = redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[5])
 redis.call('SET', KEYS[4], '1', 'EX', ARGV[1])
 return removed
 """

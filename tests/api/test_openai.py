@@ -346,13 +346,18 @@ async def test_a_program_that_leaves_ends_its_generation(product: Product, bare:
 async def test_a_program_that_gives_up_waiting_ends_its_generation(
     product: Product, bare: str
 ) -> None:
+    five_hundred_numbers = {"type": "array", "items": {"type": "integer"}, "minItems": 500}
     async with httpx.AsyncClient(base_url=product.url) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.post(
                 "/v1/chat/completions",
                 json={
                     "model": bare,
-                    "messages": [{"role": "user", "content": "Count to five hundred in words."}],
+                    "messages": [{"role": "user", "content": "Count to five hundred."}],
+                    "response_format": {
+                        "type": "json_schema",
+                        "json_schema": {"name": "counted", "schema": five_hundred_numbers},
+                    },
                     "max_tokens": 4000,
                 },
                 headers={"Authorization": f"Bearer {product.key}"},

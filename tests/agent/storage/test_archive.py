@@ -112,6 +112,37 @@ async def test_many_writers_to_an_archived_conversation_lose_nothing(
     )
 
 
+async def test_a_late_restorer_cannot_bring_an_older_state_back(
+    archived_store: ArchivedStore, records: Records
+) -> None:
+    store = archived_store
+    header = await idle(store)
+    assert await archive_one(store, records, header.id)
+    read_too_early = records.archived(header.id)
+    assert read_too_early is not None
+    current = await store.get(header.id)
+    assert current is not None
+    await store.commit(following(current), [said("acknowledged")])
+    assert await archive_one(store, records, header.id)
+    with pytest.raises(VersionConflict):
+        await store.restore(read_too_early)
+    messages = (await store.snapshot(header.id)).messages
+    assert [message.content for message in messages] == ["hello", "acknowledged"]
+
+
+async def test_a_late_archiver_cannot_put_an_older_copy_over_a_newer_one(
+    archived_store: ArchivedStore, records: Records
+) -> None:
+    store = archived_store
+    header = await idle(store)
+    older = await store.transcript(header.id)
+    await store.commit(following(older.conversation), [said("acknowledged")])
+    assert await archive_one(store, records, header.id)
+    records.archive(older)
+    messages = (await store.snapshot(header.id)).messages
+    assert [message.content for message in messages] == ["hello", "acknowledged"]
+
+
 async def test_what_runs_or_was_active_stays_in_redis(
     archived_store: ArchivedStore, records: Records
 ) -> None:
