@@ -88,4 +88,18 @@ class Backend(Protocol):
 
     def drop(self, sequence: int) -> None: ...
 
+    def cut(self, sequence: int, start: int) -> None:
+        """Forget the sequence's tokens from position `start` on; cells others share stay theirs."""
+
+    def save(self, sequence: int, start: int) -> bytes:
+        """What was computed of the sequence's tokens from position `start` on."""
+
+    def load(self, sequence: int, state: bytes | memoryview) -> bool:
+        """Let the sequence go on with what `save` gave; False, with nothing changed, if it does
+        not fit. Only for a state of a backend with the same `fingerprint`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything but tokens and positions that a saved state depends on."""
+
     def close(self) -> None: ...

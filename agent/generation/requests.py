@@ -62,7 +62,8 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """`temperature` 0 is greedy. Penalties and `logit_bias` (by token id) are OpenAI's."""
+    """`temperature` 0 is greedy. Penalties and `logit_bias` (by token id) are OpenAI's;
+    with `ignore_eos` a reply runs to its last token, as benchmarks want it."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -72,6 +73,7 @@ class Sampling:
     repeat_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    ignore_eos: bool = False
     logit_bias: Mapping[int, float] = field(default_factory=dict)
 
 

@@ -5,6 +5,7 @@ nonsense there (a gap in the positions, a batch or a context that overflows) is 
 Tokens are bytes, so every character beyond ASCII crosses token borders.
 """
 
+import json
 from collections.abc import Callable, Sequence
 
 from agent.generation.backend import Chunk, Sampler, TemplateSource
@@ -125,6 +126,26 @@ class ScriptedBackend:
 
     def drop(self, sequence: int) -> None:
         self._cells[sequence] = []
+
+    def cut(self, sequence: int, start: int) -> None:
+        del self._cells[sequence][start:]
+
+    def save(self, sequence: int, start: int) -> bytes:
+        tokens = [cell.token for cell in self._cells[sequence][start:]]
+        return json.dumps([start, tokens]).encode()
+
+    def load(self, sequence: int, state: bytes | memoryview) -> bool:
+        start, tokens = json.loads(bytes(state))
+        if start != len(self._cells[sequence]):
+            raise RuntimeError("a state of other positions")
+        if self.used_cells + len(tokens) > self.context_tokens:
+            return False
+        self._cells[sequence] += [_Cell(token) for token in tokens]
+        return True
+
+    @property
+    def fingerprint(self) -> str:
+        return "scripted"
 
     def close(self) -> None:
         self.closed = True

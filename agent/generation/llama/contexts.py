@@ -4,9 +4,11 @@ Knows no thread: each context belongs to the one that its owner uses it from.
 """
 
 import ctypes
+import hashlib
 import logging
 import math
 from collections.abc import Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +85,16 @@ class LlamaBackend:
         parameters = native.llama_context_default_params()
         parameters.n_ctx = min(context_tokens, model.trained_context)
         parameters.n_batch = parameters.n_ubatch = batch_tokens
-        parameters.n_seq_max = sequences
+        parameters.n_seq_max = sequences + 1
+        self._scratch = sequences
         # One row of logits a sequence: the default keeps room for one a token, 311 MB.
-        parameters.n_outputs_max = sequences
+        parameters.n_outputs_max = sequences + 1
         parameters.kv_unified = True
         parameters.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        self._kinds = [
+            f"{name}={getattr(parameters, name)}"
+            for name in ("type_k", "type_v", "flash_attn_type", "rope_freq_base", "rope_freq_scale")
+        ]
         self._context: int | None = _open_context(model, parameters, threads)
         self.context_tokens = min(int(parameters.n_ctx), native.llama_n_ctx(self._context))
         self._memory = native.llama_get_memory(self._context)
@@ -175,6 +182,43 @@ class LlamaBackend:
     def drop(self, sequence: int) -> None:
         native.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
+    def cut(self, sequence: int, start: int) -> None:
+        native.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def save(self, sequence: int, start: int) -> bytes:
+        native.llama_memory_seq_cp(self._memory, sequence, self._scratch, start, -1)
+        try:
+            size = native.llama_state_seq_get_size(self._context, self._scratch)
+            state = np.empty(size, np.uint8)
+            pointer = _pointer(state, ctypes.c_uint8)
+            native.llama_state_seq_get_data(self._context, pointer, size, self._scratch)
+        finally:
+            self.drop(self._scratch)
+        return state.tobytes()
+
+    def load(self, sequence: int, state: bytes | memoryview) -> bool:
+        """Half a millisecond for 300 tokens of a 1.5B model (8.6 MB)."""
+        # Setting a sequence's state empties it first, so it goes through one that is empty.
+        raw = np.frombuffer(state, np.uint8)
+        pointer = _pointer(raw, ctypes.c_uint8)
+        read = native.llama_state_seq_set_data(self._context, pointer, len(raw), self._scratch)
+        if read == len(raw):
+            native.llama_memory_seq_cp(self._memory, self._scratch, sequence, -1, -1)
+        self.drop(self._scratch)
+        return bool(read == len(raw))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of llama.cpp's build and of how keys and values are computed and stored; of the weights
+        only what their file says of itself (the caller knows their hash)."""
+        architecture = self.vocabulary.metadata("general.architecture")
+        rope = [
+            f"{name}={value}"
+            for name in ("freq_base", "scaling.type", "scaling.factor", "dimension_count")
+            if (value := self.vocabulary.metadata(f"{architecture}.rope.{name}"))
+        ]
+        return " ".join([*self._kinds, *rope, _build()])
+
     def close(self) -> None:
         """Also closes the model."""
         context, self._context = self._context, None
@@ -231,6 +275,16 @@ class LlamaEmbedder:
         if context:
             native.llama_free(context)
             self._model.close()
+
+
+@cache
+def _build() -> str:
+    """Of the very libraries that compute: a build of the same version for another processor, or
+    with another option, may give other numbers."""
+    digest = hashlib.sha256()
+    for library in sorted(Path(native.__file__).parent.glob("lib/*.so")):
+        digest.update(library.read_bytes())
+    return digest.hexdigest()
 
 
 def _open_context(model: LlamaModel, parameters: Any, threads: int) -> int:

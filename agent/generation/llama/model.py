@@ -180,6 +180,10 @@ class LlamaModel:
             known = self._pieces[token] = buffer.raw[: max(length, 0)]
         return known
 
+    @cached_property
+    def endings(self) -> list[int]:
+        return [token for token in range(self.size) if self.ends(token)]
+
     def ends(self, token: int) -> bool:
         return bool(native.llama_vocab_is_eog(self.vocab, token))
 

@@ -4,6 +4,7 @@ Knows no context: what is sampled from is given by `contexts`. Any thread may ma
 """
 
 import json
+import math
 import re
 import weakref
 from collections.abc import Mapping
@@ -61,9 +62,12 @@ def _chain(model: LlamaModel, sampling: Sampling, max_tokens: int) -> int:
     parameters.no_perf = True
     chain: int = native.llama_sampler_chain_init(parameters)
     add = native.llama_sampler_chain_add
-    if sampling.logit_bias:
-        biases = (native.llama_logit_bias * len(sampling.logit_bias))()
-        for entry, (token, bias) in zip(biases, sampling.logit_bias.items(), strict=True):
+    wanted = dict(sampling.logit_bias)
+    if sampling.ignore_eos:
+        wanted |= dict.fromkeys(model.endings, -math.inf)
+    if wanted:
+        biases = (native.llama_logit_bias * len(wanted))()
+        for entry, (token, bias) in zip(biases, wanted.items(), strict=True):
             entry.token, entry.bias = token, bias
         add(chain, native.llama_sampler_init_logit_bias(model.size, len(biases), biases))
     penalties = (
