@@ -15,10 +15,12 @@ from pathlib import Path
 
 from agent.conversation.service import ConversationService
 from agent.conversation.turn import Answerer
+from agent.conversation.warming import Warmer
 from agent.errors import SetupError, Unavailable
 from agent.events.broadcast import Broadcaster
 from agent.generation.embedding import LlamaEmbeddings
 from agent.generation.engine import EngineSettings, LlamaEngine
+from agent.generation.llama import usable_threads
 from agent.generation.remote import RemoteEngine
 from agent.generation.requests import Engine
 from agent.prompting import Prompts
@@ -63,6 +65,7 @@ class Services:
     prompts: Prompts
     answerer: Answerer
     conversations: ConversationService
+    warmer: Warmer
 
     async def ping(self) -> None:
         """Raise Unavailable naming the part that is missing and what to do about it."""
@@ -138,6 +141,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             widget_secrets=await _secrets(records, settings, "widget_secret"),
             jwt_secrets=await _secrets(records, settings, "jwt_secret"),
         )
+        warmer = Warmer(
+            engine=answering.engine,
+            library=answering.knowledge.library,
+            reader=answering.answerer.reader,
+        )
+        warming = asyncio.create_task(warmer.run()) if settings.warm else None
         archiving = asyncio.create_task(_archive_now_and_then(store, records, settings))
         try:
             await conversations.recover()
@@ -151,10 +160,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 prompts=answering.prompts,
                 answerer=answering.answerer,
                 conversations=conversations,
+                warmer=warmer,
             )
         finally:
-            archiving.cancel()
-            await asyncio.gather(archiving, return_exceptions=True)
+            behind = [task for task in (archiving, warming) if task is not None]
+            for task in behind:
+                task.cancel()
+            await asyncio.gather(*behind, return_exceptions=True)
             await conversations.close()
             await broadcaster.close()
             await store.close()
@@ -179,7 +191,12 @@ async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
         context_tokens=settings.context_tokens,
         max_sequences=settings.sequences,
         queue_limit=settings.queue,
-        **({"threads": settings.threads} if settings.threads else {}),
+        threads=settings.threads or usable_threads(),
+        cache_memory_bytes=settings.cache_memory_mb * 10**6,
+        cache_folder=settings.data_dir / "policy_cache",
+        cache_disk_bytes=(
+            None if settings.cache_disk_gb is None else int(settings.cache_disk_gb * 10**9)
+        ),
     )
     return await LlamaEngine.open(
         weights.path, name=weights.name, sha256=weights.sha256, settings=limits

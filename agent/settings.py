@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     context_tokens: int = Field(8192, ge=2048, description="KV cells shared by all sequences.")
     sequences: int = Field(8, ge=1, le=64, description="Answers written at the same time.")
     queue: int = Field(32, ge=1, description="Turns that may wait before callers hear 'busy'.")
+    cache_memory_mb: int = Field(
+        192, ge=0, description="Memory for policies' computed states (they are on disk as well)."
+    )
+    cache_disk_gb: float | None = Field(
+        None, ge=0, description="Disk for them (default: 4, or a tenth of what is free if less)."
+    )
+    warm: bool = Field(
+        True, description="Read published policies in the background before anybody asks."
+    )
     threads: int | None = Field(None, ge=1, description="Threads of the model (default: cores).")
     archive_days: int = Field(
         7, ge=1, description="Idle days after which a conversation moves from Redis to SQL."

@@ -222,6 +222,7 @@ class ConversationService:
     async def erase(self, conversation: Conversation) -> None:
         """Everything that is kept of the conversation, everywhere."""
         self._stop(conversation.id)
+        self._engine.forget(conversation.id)
         await self._store.erase(conversation.id)
 
     # -- life and death of the process

@@ -6,63 +6,26 @@ the texts yielded, joined, are the message's content unless `replaced` says othe
 """
 
 import asyncio
-import math
-import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Literal
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from agent.conversation.checking import check
+from agent.conversation.reading import Audience, Question, Reader
 from agent.domain import Citation, HandoffReason, Message, Outcome, Timings, now
-from agent.generation.requests import (
-    ChatMessage,
-    Delta,
-    Engine,
-    Finished,
-    GenerationRequest,
-    ModelCard,
-    Permit,
-    Priority,
-    Usage,
-)
+from agent.generation.requests import Engine, Finished, ModelCard, Permit, Priority, Usage
 from agent.policy import guardrails
 from agent.policy.citing import CitingStream
 from agent.prompting import Prompts
 from knowledge_base.library import Library
 from knowledge_base.model import Hit
 
-Audience = Literal["public", "staff"]
+__all__ = ["Answerer", "Question", "ReplyDone", "ReplyText"]
 
 CANDIDATES: Final = 8
-HISTORY_MESSAGES: Final = 4
-HISTORY_CHARACTERS: Final = 900
-MAX_TOKENS: Final = 260
-# The model reads one passage at a time and is asked whether it answers the question before it
-# answers from it: told in the prompt that it may refuse, the 1.5B refused 7 of 12 answerable
-# questions, not told none of 13 unanswerable ones. Asked apart, its P(NO) as first token parts them
-# (40 sample questions: unanswerable 0.69-0.90, rightly answered 0.16-0.62), and the surest of three
-# passages held the answer more often than the first found. The judgement costs the question's
-# tokens: the passage's KV is computed once and then answered from. Measure again when the system
-# prompt changes: two sentences more in it moved these ranges by 0.1. The thresholds were read off
-# those 40 questions and have not been tried on others.
-JUDGED: Final = 3
-SURE_AT: Final = 0.55
-REFUSE_AT: Final = 0.66
 # Nothing in the library is near: cosine of the best passage, with no word in common either.
 NEAREST_USEFUL: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`history` is what was said before, oldest first, without the question itself."""
-
-    content: str
-    history: tuple[Message, ...] = ()
-    locale: str | None = None
-    audience: Audience = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +55,7 @@ class Answerer:
         self._engine = engine
         self._library = library
         self._prompts = prompts
-        self._zone = ZoneInfo(time_zone)
+        self.reader = Reader(engine=engine, prompts=prompts, time_zone=time_zone)
 
     @property
     def library(self) -> Library:
@@ -132,7 +95,7 @@ class Answerer:
 
             hits = await self._retrieve(question)
             reply.retrieved(hits)
-            choice = await self._choose(question, _near(hits), permit, priority)
+            choice = await self.reader.choose(question, _near(hits), permit, priority)
             reply.confidence = choice.confidence
             if choice.hit is None:
                 said = self._prompts.say("refusal", question.locale)
@@ -142,7 +105,7 @@ class Answerer:
 
             passage = choice.hit.passage
             citing = CitingStream([passage.text], [question.content])
-            request = self._request(question, choice.hit, priority)
+            request = self.reader.request(question, choice.hit, priority)
             async for part in self._engine.generate(request, permit):
                 if isinstance(part, Finished):
                     reply.finished(part)
@@ -183,86 +146,6 @@ class Answerer:
 
     async def _search(self, query: str, audience: Audience) -> list[Hit]:
         return await asyncio.to_thread(self._library.search, query, k=CANDIDATES, audience=audience)
-
-    async def _choose(
-        self,
-        question: Question,
-        hits: Sequence[Hit],
-        permit: Permit | None,
-        priority: Priority,
-    ) -> "_Choice":
-        """The first passage that the model is sure of, else the one it is surest of, if at all."""
-        best = _Choice(None, 0.0)
-        for hit in hits[:JUDGED]:
-            confidence = await self._confidence(question, hit, permit, priority)
-            if confidence > best.confidence:
-                best = _Choice(hit, confidence)
-            if confidence >= SURE_AT:
-                break
-        return best if best.confidence >= 1 - REFUSE_AT else _Choice(None, best.confidence)
-
-    async def _confidence(
-        self, question: Question, hit: Hit, permit: Permit | None, priority: Priority
-    ) -> float:
-        """1 - P(NO), the model's own, that the passage answers the question."""
-        asked = self._prompts.render("answer_judge", question=question.content)
-        request = GenerationRequest(
-            messages=(*self._context(question, hit), ChatMessage.of("user", asked.strip())),
-            max_tokens=1,
-            logprobs=10,
-            shared_pieces=2,
-            priority=priority,
-        )
-        doubt = 0.0
-        async for part in self._engine.generate(request, permit and _Kept()):
-            for token in part.logprobs if isinstance(part, Delta) else ():
-                tops = ((text.strip().lower(), logprob) for text, logprob in token.top)
-                doubt += sum(math.exp(logprob) for text, logprob in tops if text == "no")
-        return round(1 - min(doubt, 1.0), 4)
-
-    def _request(self, question: Question, hit: Hit, priority: Priority) -> GenerationRequest:
-        """The date stands behind everything that is shared, never before it."""
-        asked = self._prompts.render(
-            "answer_question",
-            question=question.content,
-            today=f"{datetime.now(self._zone):%d %B %Y}",
-        )
-        return GenerationRequest(
-            messages=(*self._context(question, hit), ChatMessage.of("user", asked.strip())),
-            max_tokens=MAX_TOKENS,
-            shared_pieces=2,
-            priority=priority,
-        )
-
-    def _context(self, question: Question, hit: Hit) -> tuple[ChatMessage, ...]:
-        """System prompt, passage, history: the most stable first, the question left out.
-
-        The first message's two pieces are the same for everybody who asks about the passage, so
-        the engine computes them once for the judgement, the answer and the next customer.
-        """
-        excerpt = self._prompts.render(
-            "answer_passage",
-            title=hit.passage.title,
-            section=hit.passage.section,
-            text=hit.passage.text,
-        )
-        system = ChatMessage.of("system", self._prompts.render("answer_system"), excerpt)
-        return (system, *_recent(question.history))
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """`confidence` is what the model made of the best passage, even if that is not good enough."""
-
-    hit: Hit | None
-    confidence: float
-
-
-class _Kept:
-    """Stands for the turn's permit in a generation that is not the turn's last."""
-
-    def release(self) -> None:
-        """The turn's own permit is released when the answer ends."""
 
 
 class _Reply:
@@ -339,17 +222,3 @@ def _interleave(first: Sequence[Hit], second: Sequence[Hit]) -> list[Hit]:
     for hit in (*first, *second):
         merged.setdefault(hit.passage.id, hit)
     return list(merged.values())
-
-
-def _recent(history: Sequence[Message]) -> list[ChatMessage]:
-    """The last few messages as the model sees them, without citation markers, newest kept."""
-    recent: list[ChatMessage] = []
-    room = HISTORY_CHARACTERS
-    for message in reversed(history[-HISTORY_MESSAGES:]):
-        text = re.sub(r" ?\[\d+\]", "", message.content).strip()
-        if not text or message.role == "system" or len(text) > room:
-            continue
-        room -= len(text)
-        role: Literal["user", "assistant"] = "user" if message.role == "customer" else "assistant"
-        recent.append(ChatMessage.of(role, text))
-    return recent[::-1]

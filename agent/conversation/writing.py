@@ -77,6 +77,7 @@ class TurnWriter:
             content=asked.content,
             history=tuple(said[: said.index(asked)]),
             locale=header.locale,
+            session=header.id,
         )
         parts = self._answerer.answer(question, message_id=turn.message_id, permit=permit)
         async for part in parts:

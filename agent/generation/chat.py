@@ -33,10 +33,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The first `shared` tokens are the same for every prompt with the same shared pieces."""
+    """The first `bounds[n]` tokens are the same for every prompt with the same n + 1 leading
+    pieces."""
 
     tokens: list[int]
-    shared: int
+    bounds: tuple[int, ...]
 
 
 class _Veil:
@@ -115,23 +116,24 @@ class ChatTemplate:
 
     def segments(
         self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], shared_pieces: int
-    ) -> tuple[list[Segment], int]:
-        """The segments, and how many leading ones are shared.
+    ) -> tuple[list[Segment], tuple[int, ...]]:
+        """The segments, and how many leading ones make up each shared beginning.
 
         Raise InvalidRequest if the template refuses the conversation."""
         veil = _Veil()
         shown = [_message(message, veil) for message in messages]
-        first = messages[0]
-        last_shared = -1
-        if first.role == "system":
-            last_shared = sum(1 for piece in first.pieces[:shared_pieces] if piece) - 1
         rendered = self._render(veil, shown, [_tool(tool, veil) for tool in tools])
         numbered = veil.segments(rendered)
-        shared = 0
-        if last_shared >= 0:
-            places = [at for at, (_, number) in enumerate(numbered) if number == last_shared]
-            shared = places[0] + 1 if places else 0
-        return [segment for segment, _ in numbered], shared
+        first = messages[0]
+        pieces = first.pieces[:shared_pieces] if first.role == "system" else ()
+        shared = sum(1 for piece in pieces if piece)
+        ends: list[int] = []
+        for at, (_, number) in enumerate(numbered, 1):
+            if number >= 0 and number != len(ends):
+                break  # the template put other text before a shared piece
+            if number >= 0 and len(ends) < shared:
+                ends.append(at)
+        return [segment for segment, _ in numbered], tuple(ends)
 
     def prompt(
         self,
@@ -140,18 +142,17 @@ class ChatTemplate:
         tools: Sequence[ToolSpec],
         shared_pieces: int,
     ) -> Prompt:
-        segments, shared_segments = self.segments(messages, tools, shared_pieces)
-        tokens: list[int] = []
-        shared = 0
-        for index, segment in enumerate(segments):
-            if index == shared_segments:
-                shared = len(tokens)
-            tokens += vocabulary.tokenize(segment.text, control=segment.control)
-        opening = vocabulary.opening()
-        if opening and tokens[: len(opening)] != opening:
-            tokens[:0] = opening
-            shared += len(opening) if shared else 0
-        return Prompt(tokens, shared)
+        segments, ends = self.segments(messages, tools, shared_pieces)
+        tokens = vocabulary.opening()
+        bounds = []
+        for index, segment in enumerate(segments, 1):
+            new = vocabulary.tokenize(segment.text, control=segment.control)
+            if index == 1 and new[: len(tokens)] == tokens:
+                tokens = []
+            tokens += new
+            if index in ends:
+                bounds.append(len(tokens))
+        return Prompt(tokens, tuple(bounds))
 
     def _render(
         self, veil: _Veil, messages: list[dict[str, Any]], tools: list[dict[str, Any]]

@@ -6,12 +6,15 @@ loop: each stream lives on the loop that iterates it.
 """
 
 import asyncio
+import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-from agent.errors import EngineDead, InvalidRequest, PromptTooLong
+from agent.errors import EngineBusy, EngineDead, InvalidRequest, PromptTooLong
 from agent.generation.backend import Backend
 from agent.generation.chat import ChatTemplate
 from agent.generation.llama import LlamaBackend, LlamaModel, schema_to_gbnf, usable_threads
@@ -26,7 +29,9 @@ from agent.generation.requests import (
     Priority,
     ToolSpec,
 )
-from agent.generation.scheduler import Scheduler, Task
+from agent.generation.runs import Task, state_key
+from agent.generation.scheduler import Scheduler
+from agent.generation.states import StateSizes, StateStore
 from agent.generation.tool_calls import ToolGate, call_grammar
 from agent.generation.transcript import Transcript
 from agent.generation.worker import EngineStats, Job, Worker
@@ -39,7 +44,9 @@ RETRY_AFTER_S = (1.0, 60.0)
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """`context_tokens` are the KV cells of all sequences together: 28.7 kB each with a 1.5B model
-    in f16, so 8192 are 235 MB. `queue_limit` requests may wait beyond `max_sequences` that run."""
+    in f16, so 8192 are 235 MB. `queue_limit` requests may wait beyond `max_sequences` that run.
+    `cache_folder` None: policies' states are kept in memory only; `cache_disk_bytes` None: 4 GB or
+    a tenth of what is free."""
 
     context_tokens: int = 8192
     max_sequences: int = 8
@@ -47,6 +54,10 @@ class EngineSettings:
     batch_tokens: int = 512
     threads: int = field(default_factory=usable_threads)
     shutdown_grace_s: float = 5.0
+    cache_memory_bytes: int = 192 * 10**6
+    session_memory_bytes: int = 64 * 10**6
+    cache_folder: Path | None = None
+    cache_disk_bytes: int | None = None
 
 
 class LlamaEngine:
@@ -57,12 +68,20 @@ class LlamaEngine:
         self._backend = backend
         self._settings = settings
         self._template = ChatTemplate(backend.vocabulary.template)
+        self._states = StateStore(
+            f"{sha256 or name} {backend.fingerprint}",
+            memory_bytes=settings.cache_memory_bytes,
+            private_bytes=settings.session_memory_bytes,
+            folder=settings.cache_folder,
+            disk_bytes=settings.cache_disk_bytes,
+        )
         scheduler = Scheduler(
             cells=backend.context_tokens,
             batch_tokens=backend.batch_tokens,
             max_sequences=settings.max_sequences,
+            is_saved=self._states.has,
         )
-        self._worker = Worker(backend, scheduler)
+        self._worker = Worker(backend, scheduler, self._states)
         self._permits = PermitPool(
             settings.max_sequences + settings.queue_limit,
             kept_for_customers=settings.queue_limit // 2,
@@ -110,6 +129,31 @@ class LlamaEngine:
     ) -> "GenerationStream":
         return GenerationStream(self, request, permit)
 
+    async def warm(
+        self, requests: Sequence[GenerationRequest], progress: Callable[[int, int], None]
+    ) -> None:
+        wanted = await asyncio.to_thread(self._beginnings, requests)
+        progress(0, len(wanted))
+        for done, beginning in enumerate(wanted, 1):
+            if not self._states.wants(beginning.keys):
+                progress(done, len(wanted))
+                continue
+            while True:
+                try:
+                    permit = self.reserve(Priority.BACKGROUND)
+                    break
+                except EngineBusy as busy:
+                    await asyncio.sleep(busy.retry_after)
+            await self._compute(beginning, permit)
+            progress(done, len(wanted))
+
+    def forget(self, session: str) -> None:
+        self._worker.forget(session)
+
+    @property
+    def cache_sizes(self) -> StateSizes:
+        return self._states.sizes
+
     async def count_tokens(self, text: str) -> int:
         vocabulary = self._backend.vocabulary
         return len(await asyncio.to_thread(vocabulary.tokenize, text, control=False))
@@ -150,7 +194,8 @@ class LlamaEngine:
                 priority=request.priority,
                 prompt_tokens=length,
                 max_tokens=request.max_tokens,
-                shared=min(prompt.shared, length - 1),
+                bounds=tuple(bound for bound in prompt.bounds if bound < length),
+                session=request.session,
             ),
             sampler=self._backend.sampler(request.sampling, _grammar(request), request.max_tokens),
             transcript=Transcript(request.stop),
@@ -160,6 +205,54 @@ class LlamaEngine:
             logprobs=request.logprobs,
             submitted=submitted,
         )
+
+    def _beginnings(self, requests: Sequence[GenerationRequest]) -> list["_Beginning"]:
+        """What the requests share, without doubles, what was asked most first."""
+        found: dict[tuple[int, ...], _Beginning] = {}
+        for request in requests:
+            prompt = self._template.prompt(
+                self._backend.vocabulary, request.messages, (), request.shared_pieces
+            )
+            ends = (0, *prompt.bounds)
+            tokens = prompt.tokens[: ends[-1]]
+            if tokens and len(tokens) <= self.model.context_tokens:
+                keys = [state_key(tokens[:end], start) for start, end in pairwise(ends)]
+                found[tuple(tokens)] = _Beginning(tokens, prompt.bounds, tuple(keys))
+        return sorted(
+            found.values(), key=lambda one: self._states.popularity(one.keys[-1]), reverse=True
+        )
+
+    async def _compute(self, beginning: "_Beginning", permit: Permit) -> None:
+        tokens = beginning.tokens
+        job = Job(
+            task=Task(
+                list(tokens),
+                priority=Priority.BACKGROUND,
+                prompt_tokens=len(tokens),
+                max_tokens=0,
+                bounds=beginning.bounds,
+            ),
+            sampler=None,
+            transcript=Transcript(()),
+            mailbox=Mailbox(),
+            permit=permit,
+            deadline=math.inf,
+        )
+        try:
+            self._worker.submit(job)
+            await job.mailbox.take()
+        finally:
+            self._worker.cancel(job)
+            permit.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """`keys` name the states of the stretches that end at the `bounds`."""
+
+    tokens: list[int]
+    bounds: tuple[int, ...]
+    keys: tuple[bytes, ...]
 
 
 class GenerationStream:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Self
 
 import httpx
@@ -103,6 +103,15 @@ class RemoteEngine:
     async def count_tokens(self, text: str) -> int:
         """An estimate on the safe side: the protocol has no way to ask."""
         return -(-len(text.encode()) // _BYTES_A_TOKEN)
+
+    async def warm(
+        self, requests: Sequence[GenerationRequest], progress: Callable[[int, int], None]
+    ) -> None:
+        """What a server keeps of prompts is its own affair."""
+        progress(len(requests), len(requests))
+
+    def forget(self, session: str) -> None:
+        """No session is named to a server."""
 
     async def ping(self) -> None:
         await self._models()

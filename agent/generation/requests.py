@@ -7,7 +7,7 @@ are the same for many requests (the system prompt; later a policy passage): an e
 what it computed for them. Text of people and of documents never becomes a control token.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Literal, Protocol, Self, runtime_checkable
@@ -83,6 +83,8 @@ class GenerationRequest:
 
     `logprobs` None: none are computed; n: each token's own and the n most likely ones.
     `deadline_s` counts from submission; a request that is not done by then is cancelled.
+    `session`: an engine may keep what it computed for this request, for later requests of the same
+    session only, until it is told to `forget` it.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -95,6 +97,7 @@ class GenerationRequest:
     json_schema: Mapping[str, Any] | None = None
     logprobs: int | None = None
     shared_pieces: int = 1
+    session: str | None = None
     priority: Priority = Priority.CUSTOMER
     deadline_s: float = 300.0
 
@@ -169,6 +172,16 @@ class Engine(Protocol):
     def generate(
         self, request: GenerationRequest, permit: Permit | None = None
     ) -> AsyncIterator[Delta | Finished]: ...
+
+    async def warm(
+        self, requests: Sequence[GenerationRequest], progress: Callable[[int, int], None]
+    ) -> None:
+        """Compute and keep the requests' shared pieces in the background, what is asked most first,
+        while there is room for it, so that whoever asks finds them. `progress` gets how many of how
+        many are done."""
+
+    def forget(self, session: str) -> None:
+        """Drop all that was computed for the session."""
 
     async def count_tokens(self, text: str) -> int: ...
 

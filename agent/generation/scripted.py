@@ -69,7 +69,7 @@ class ScriptedBackend:
         *,
         context_tokens: int = 4096,
         batch_tokens: int = 512,
-        sequences: int = 14,
+        sequences: int = 64,
         before_decode: Callable[[Sequence[Chunk]], bool] = lambda _chunks: True,
     ) -> None:
         self.vocabulary = ScriptedVocabulary()

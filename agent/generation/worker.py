@@ -11,15 +11,18 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agent.errors import EngineDead, FrontdeskError, GenerationFailed
 from agent.generation.backend import Backend, Chunk, Sampler
 from agent.generation.mailbox import Mailbox
 from agent.generation.requests import Finished, FinishReason, Permit, TokenLogprob, Usage
-from agent.generation.scheduler import Row, Scheduler, Task
+from agent.generation.runs import Copy, Cut, Drop, Load, Move, Row, Save, Task, upwards
+from agent.generation.scheduler import Scheduler
+from agent.generation.states import StateStore
 from agent.generation.transcript import Transcript
 
 log = logging.getLogger("frontdesk.engine")
@@ -34,10 +37,11 @@ _MEMORY = 0.9
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One generation, ready to run. `deadline` is a `time.monotonic()`."""
+    """One generation, ready to run. `deadline` is a `time.monotonic()`. Without a sampler nothing
+    is generated: the task only wants its shared beginning to be computed."""
 
     task: Task
-    sampler: Sampler
+    sampler: Sampler | None
     transcript: Transcript
     mailbox: Mailbox
     permit: Permit
@@ -58,9 +62,11 @@ class EngineStats:
     waiting: int = 0
     cells: int = 0
     free_cells: int = 0
-    prefixes: int = 0
-    prefix_hits: int = 0
-    prefix_misses: int = 0
+    kept: int = 0
+    beginnings_resident: int = 0
+    beginnings_loaded: int = 0
+    beginnings_computed: int = 0
+    sessions_resumed: int = 0
     prefill_tokens: int = 0
     decoded_tokens: int = 0
     steps: int = 0
@@ -68,9 +74,10 @@ class EngineStats:
 
 
 class Worker:
-    def __init__(self, backend: Backend, scheduler: Scheduler) -> None:
+    def __init__(self, backend: Backend, scheduler: Scheduler, states: StateStore) -> None:
         self._backend = backend
         self._scheduler = scheduler
+        self._states = states
         self._jobs: dict[Task, Job] = {}
         self._changed = threading.Condition()
         self._commands: deque[Callable[[], None]] = deque()
@@ -97,6 +104,19 @@ class Worker:
                 self._command(lambda: self._finish(job, "cancelled"), while_closing=True)
             except EngineDead:
                 return
+
+    def forget(self, session: str) -> None:
+        """Drop what was computed for the session, in the context and outside."""
+
+        def drop() -> None:
+            if self.dead is None:
+                moves: list[Move] = []
+                for key in self._scheduler.residence.forget(session, moves):
+                    self._states.drop(key)
+                self._carry_out(moves)
+
+        with suppress(EngineDead):
+            self._command(drop, while_closing=True)
 
     def check(self) -> "Future[None]":
         """A future that is done when everything commanded before is done and in `stats`."""
@@ -141,6 +161,7 @@ class Worker:
             ended = EngineDead(DEAD)
         finally:
             self._die(ended)
+            self._states.close()
             self._backend.close()
 
     def _die(self, reason: EngineDead) -> None:
@@ -178,31 +199,52 @@ class Worker:
             self._finish(job, "cancelled")
         if not self._scheduler.busy:
             return
-        step = self._scheduler.plan()
-        for sequence in step.drops:
-            self._backend.drop(sequence)
-        for source, target in step.copies:
-            self._backend.copy(source, target)
-        rows = step.rows
+        while moves := self._scheduler.moves():
+            self._carry_out(moves)
+        for task in self._scheduler.warmed():
+            self._finish(self._jobs[task], "stop")
+        rows = self._scheduler.plan()
+        if not rows:
+            return
+        begun = time.monotonic()
         if not self._backend.decode([_chunk(row) for row in rows]):
             self._failed_steps += 1
-            tasks, drops = self._scheduler.failed(step)
-            for sequence in drops:
-                self._backend.drop(sequence)
+            tasks, moves = self._scheduler.failed(rows)
+            self._carry_out(moves)
             for task in tasks:
                 self._end(
                     self._jobs[task],
                     GenerationFailed("The model failed to compute this reply; try again."),
                 )
             return
-        self._scheduler.done(step)
-        self._measure(rows, time.monotonic() - now)
+        self._scheduler.done(rows)
+        self._measure(rows, time.monotonic() - begun)
         for index, row in enumerate(rows):
             if row.complete and isinstance(row.run, Task):
                 self._advance(self._jobs[row.run], index)
 
+    def _carry_out(self, moves: Sequence[Move]) -> None:
+        backend = self._backend
+        for move in moves:
+            match move:
+                case Drop(sequence):
+                    backend.drop(sequence)
+                case Copy(source, target):
+                    backend.copy(source, target)
+                case Cut(sequence, start):
+                    backend.cut(sequence, start)
+                case Save(sequence, start, key, private):
+                    self._states.put(key, backend.save(sequence, start), private=private)
+                case Load(run, key, keep):
+                    state = self._states.get(key)
+                    ok = state is not None and backend.load(run.sequence, state)
+                    if ok:
+                        backend.cut(run.sequence, keep)
+                    self._scheduler.loaded(move, ok)
+
     def _advance(self, job: Job, row: int) -> None:
         """Choose the job's next token and hand out the text that it makes certain."""
+        assert job.sampler is not None, "only what generates has rows of its own"  # noqa: S101
         token = self._backend.sample(job.sampler, row)
         if token is None:
             self._fail(job, "The grammar leaves the model no next token; loosen it.")
@@ -239,7 +281,7 @@ class Worker:
         now = time.monotonic()
         usage = Usage(job.task.prompt_tokens, job.task.cached, job.completed)
         first = (job.first_token or now) - job.submitted
-        self._free(job)
+        self._free(job, park=True)
         self._end(
             job,
             Finished(
@@ -255,16 +297,20 @@ class Worker:
         self._free(job)
         self._end(job, GenerationFailed(message))
 
-    def _free(self, job: Job) -> None:
-        if job.task in self._jobs:
-            sequence = self._scheduler.remove(job.task)
-            if sequence is not None:
-                self._backend.drop(sequence)
+    def _free(self, job: Job, *, park: bool = False) -> None:
+        task = job.task
+        if task not in self._jobs:
+            return
+        if park and task.max_tokens and task.computed:
+            for kept in upwards(task.base):
+                self._states.asked(kept.key)
+        self._carry_out(self._scheduler.remove(task, park=park))
 
     def _end(self, job: Job, outcome: Finished | FrontdeskError) -> None:
         job.ended = True
         self._jobs.pop(job.task, None)
-        job.sampler.close()
+        if job.sampler is not None:
+            job.sampler.close()
         job.permit.release()
         job.mailbox.end(outcome)
 
@@ -282,14 +328,17 @@ class Worker:
 
     def _publish(self) -> None:
         scheduler = self._scheduler
+        counts = scheduler.residence.counts
         self.stats = EngineStats(
             running=len(scheduler.running),
             waiting=len(scheduler.waiting),
             cells=scheduler.cells,
             free_cells=scheduler.cells - scheduler.reserved_cells,
-            prefixes=len(scheduler.prefixes),
-            prefix_hits=scheduler.prefix_hits,
-            prefix_misses=scheduler.prefix_misses,
+            kept=len(scheduler.residence.kept),
+            beginnings_resident=counts.resident,
+            beginnings_loaded=counts.loaded,
+            beginnings_computed=counts.computed,
+            sessions_resumed=counts.resumed,
             prefill_tokens=self._prefill_tokens,
             decoded_tokens=self._decoded_tokens,
             steps=self._steps,

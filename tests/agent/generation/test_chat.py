@@ -60,7 +60,7 @@ def test_the_shared_pieces_have_the_same_tokens_whatever_follows() -> None:
     def prompt(*pieces: str, shared: int) -> list[int]:
         messages = [ChatMessage.of("system", *pieces), ChatMessage.of("user", "?")]
         found = template.prompt(vocabulary, messages, [], shared)
-        return found.tokens[: found.shared]
+        return found.tokens[: max(found.bounds, default=0)]
 
     assert prompt("rules ", "policy", shared=1) == prompt("rules ", "other", shared=1)
     assert vocabulary.text(prompt("rules ", "policy", shared=2)).endswith("rules policy")
@@ -72,7 +72,7 @@ def test_a_customers_words_are_never_a_shared_beginning() -> None:
     prompt = ChatTemplate(vocabulary.template).prompt(
         vocabulary, [ChatMessage.of("user", "a question of one customer")], [], 1
     )
-    assert prompt.shared == 0
+    assert prompt.bounds == ()
 
 
 def test_what_a_template_refuses_is_an_invalid_request_in_its_words() -> None:

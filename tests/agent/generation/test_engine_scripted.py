@@ -110,7 +110,8 @@ async def test_leaving_a_stream_in_any_way_frees_everything(scripted, ask, way) 
 
 
 def prefix_cells(engine: LlamaEngine) -> int:
-    return sum(map(len, engine._worker._scheduler.prefixes))
+    kept = engine._worker._scheduler.residence.kept.values()
+    return sum(beginning.own_cells for beginning in kept)
 
 
 async def test_a_stream_that_was_never_begun_gives_its_permit_back(scripted, ask) -> None:
@@ -214,7 +215,8 @@ async def test_the_shared_system_prompt_is_computed_once(scripted, ask) -> None:
         second = await whole(engine, ask("another"))
         assert first.usage.cached_tokens == 0
         assert second.usage.cached_tokens > len("You are the support agent")
-        assert (engine.stats.prefix_misses, engine.stats.prefix_hits) == (1, 1)
+        stats = engine.stats
+        assert (stats.beginnings_computed, stats.beginnings_resident) == (1, 1)
 
 
 async def test_a_full_context_makes_requests_wait_not_fail(scripted, ask) -> None:

@@ -1,0 +1,83 @@
+"""Has the engine read what is published before anybody asks.
+
+Runs behind everything else: publishing never waits for it, and the engine lets customers pass.
+Invariant: after a publication what is no longer published is not read any further.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from agent.conversation.reading import Reader
+from agent.errors import FrontdeskError
+from agent.generation.requests import Engine
+from knowledge_base.errors import KnowledgeError
+from knowledge_base.library import Library
+from knowledge_base.model import Passage
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Warmth:
+    """How many of the published passages the engine has been through."""
+
+    done: int = 0
+    total: int = 0
+
+
+class Warmer:
+    def __init__(self, *, engine: Engine, library: Library, reader: Reader) -> None:
+        self._engine = engine
+        self._library = library
+        self._reader = reader
+        self.progress = Warmth()
+
+    async def run(self) -> None:
+        """Until cancelled: whenever something was published, by whatever process, read it."""
+        seen: int | None = None
+        warming: asyncio.Task[None] | None = None
+        try:
+            while True:
+                generation = await self._generation(seen)
+                if generation != seen:
+                    seen = generation
+                    if warming is not None:
+                        warming.cancel()
+                    warming = asyncio.create_task(self._warm())
+                await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            if warming is not None:
+                warming.cancel()
+                await asyncio.gather(warming, return_exceptions=True)
+
+    async def _generation(self, seen: int | None) -> int | None:
+        try:
+            return await asyncio.to_thread(lambda: self._library.generation)
+        except KnowledgeError as error:
+            log.info("Whether policies changed cannot be seen now: %s", error)
+            return seen
+
+    async def _warm(self) -> None:
+        try:
+            passages = await asyncio.to_thread(self._published)
+            prepared = [self._reader.preparation(passage) for passage in passages]
+            await self._engine.warm(prepared, self._show)
+        except (FrontdeskError, KnowledgeError) as error:
+            log.warning("Policies are read when they are asked for, not before: %s", error)
+            return
+        log.info("The engine has read %d passages.", self.progress.total)
+
+    def _show(self, done: int, total: int) -> None:
+        self.progress = Warmth(done, total)
+
+    def _published(self) -> list[Passage]:
+        return [
+            passage
+            for document in self._library.documents()
+            if document.status == "published" and document.revision is not None
+            for passage in self._library.passages(document.id, document.revision)
+        ]
