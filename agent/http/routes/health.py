@@ -45,7 +45,13 @@ async def ready(services: ServicesDep) -> dict[str, str]:
 async def metrics(services: ServicesDep) -> Response:
     engine = services.engine
     # A remote engine counts for itself.
-    numbers = asdict(engine.stats) if isinstance(engine, LlamaEngine) else {}
+    numbers: dict[str, float] = {}
+    if isinstance(engine, LlamaEngine):
+        warmth = services.warmer.progress
+        numbers = asdict(engine.stats) | {
+            f"cache_{name}": size for name, size in asdict(engine.cache_sizes).items()
+        }
+        numbers |= {"warmed_passages": warmth.done, "passages_to_warm": warmth.total}
     return Response(telemetry.exposition(numbers), media_type=CONTENT_TYPE_LATEST)
 
 
