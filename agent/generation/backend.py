@@ -25,12 +25,13 @@ class TemplateSource:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`tokens` stand from position `start` on in `sequence`; logits are kept for the last one."""
+    """`tokens` stand from position `start` on in `sequence`; logits are kept for the last `logits`
+    of them."""
 
     sequence: int
     start: int
     tokens: Sequence[int]
-    wants_logits: bool
+    logits: int
 
 
 class Sampler(Protocol):
@@ -78,10 +79,11 @@ class Backend(Protocol):
     def decode(self, chunks: Sequence[Chunk]) -> bool:
         """Compute all chunks in one batch; False: it failed and their sequences are undefined."""
 
-    def sample(self, sampler: Sampler, chunk: int) -> int | None:
-        """The token behind chunk number `chunk` of the last decode; None if none is allowed."""
+    def sample(self, sampler: Sampler, chunk: int, output: int = 0) -> int | None:
+        """The token behind the `output`-th of the tokens with logits of chunk number `chunk` of the
+        last decode; None if none is allowed."""
 
-    def logprobs(self, chunk: int, token: int, top: int) -> TokenLogprob: ...
+    def logprobs(self, chunk: int, output: int, token: int, top: int) -> TokenLogprob: ...
 
     def copy(self, source: int, target: int) -> None:
         """Let `target`, which is empty, share all cells of `source`."""

@@ -60,7 +60,8 @@ class Kept(Run):
 
 @dataclass(slots=True, eq=False)
 class Task(Run):
-    """One request: `tokens` is its prompt, and grows by what is generated. With `max_tokens` 0 it
+    """One request: `tokens` is its prompt, and grows by what is generated; `daring` is how many
+    tokens ahead are guessed, which grows while guesses come true. With `max_tokens` 0 it
     only wants its shared beginning to be there. `bounds` are the lengths of the beginnings that it
     shares with others, shortest first."""
 
@@ -73,6 +74,7 @@ class Task(Run):
     base: Kept | None = None
     cached: int = 0
     shelf: "Shelved | None" = None
+    daring: int = 1
 
     @property
     def decoding(self) -> bool:
@@ -156,12 +158,14 @@ Move = Drop | Copy | Cut | Save | Load
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`count` tokens of `run` from `start` on; `complete` when they are its last ones."""
+    """`count` tokens of `run` from `start` on; `complete` when they are its last ones. `guessed`
+    tokens are computed behind them, and what of them does not come true is to be cut again."""
 
     run: Run
     start: int
     count: int
     complete: bool
+    guessed: tuple[int, ...] = ()
 
 
 def upwards(kept: Kept | None) -> Iterator[Kept]:

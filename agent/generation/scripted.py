@@ -95,6 +95,8 @@ class ScriptedBackend:
             raise RuntimeError(f"a batch of {total} tokens")
         if self.used_cells + total > self.context_tokens:
             raise RuntimeError("no free cells")
+        if sum(chunk.logits for chunk in chunks) > self.sequences:
+            raise RuntimeError("more outputs than sequences")
         for chunk in chunks:
             if chunk.start != len(self._cells[chunk.sequence]):
                 raise RuntimeError("a gap in the positions of a sequence")
@@ -105,17 +107,19 @@ class ScriptedBackend:
         self._chunks = chunks
         return True
 
-    def sample(self, _sampler: Sampler, chunk: int) -> int | None:
-        if not self._chunks[chunk].wants_logits:
+    def sample(self, _sampler: Sampler, chunk: int, output: int = 0) -> int | None:
+        asked = self._chunks[chunk]
+        if not output < asked.logits:
             raise RuntimeError("no logits were asked for")
-        cells = self._cells[self._chunks[chunk].sequence]
+        end = asked.start + len(asked.tokens) - asked.logits + output + 1
+        cells = self._cells[asked.sequence][:end]
         text = self.vocabulary.text([cell.token for cell in cells])
         prompt, _, _ = text.rpartition(_REPLY_BEGINS)
         begun = len(cells) - len(self.vocabulary.tokenize(prompt + _REPLY_BEGINS, control=True))
         reply = self._reply(prompt).encode()
         return reply[begun] if begun < len(reply) else _CONTROL[_END]
 
-    def logprobs(self, _chunk: int, token: int, top: int) -> TokenLogprob:
+    def logprobs(self, _chunk: int, _output: int, token: int, top: int) -> TokenLogprob:
         text = self.vocabulary.text([token])
         return TokenLogprob(text, 0.0, ((text, 0.0),) if top else ())
 

@@ -69,6 +69,8 @@ class EngineStats:
     sessions_resumed: int = 0
     prefill_tokens: int = 0
     decoded_tokens: int = 0
+    guessed_tokens: int = 0
+    accepted_tokens: int = 0
     steps: int = 0
     failed_steps: int = 0
 
@@ -85,6 +87,7 @@ class Worker:
         self._prefill_s = _FIRST_GUESS_PREFILL_S
         self._decode_s = _FIRST_GUESS_DECODE_S
         self._prefill_tokens = self._decoded_tokens = self._steps = self._failed_steps = 0
+        self._guessed_tokens = self._accepted_tokens = 0
         self.dead: EngineDead | None = None
         self.stats = EngineStats(cells=scheduler.cells, free_cells=scheduler.cells)
         self.next_free_s = 0.0
@@ -219,9 +222,9 @@ class Worker:
             return
         self._scheduler.done(rows)
         self._measure(rows, time.monotonic() - begun)
-        for index, row in enumerate(rows):
+        for chunk, row in enumerate(rows):
             if row.complete and isinstance(row.run, Task):
-                self._advance(self._jobs[row.run], index)
+                self._advance(self._jobs[row.run], row, chunk)
 
     def _carry_out(self, moves: Sequence[Move]) -> None:
         backend = self._backend
@@ -242,13 +245,32 @@ class Worker:
                         backend.cut(run.sequence, keep)
                     self._scheduler.loaded(move, ok)
 
-    def _advance(self, job: Job, row: int) -> None:
-        """Choose the job's next token and hand out the text that it makes certain."""
+    def _advance(self, job: Job, row: Row, chunk: int) -> None:
+        """Choose the job's next token, and more as far as what was guessed is what is chosen."""
         assert job.sampler is not None, "only what generates has rows of its own"  # noqa: S101
-        token = self._backend.sample(job.sampler, row)
-        if token is None:
-            self._fail(job, "The grammar leaves the model no next token; loosen it.")
-            return
+        chosen: list[tuple[int, TokenLogprob | None]] = []
+        for output in range(1 + len(row.guessed)):
+            token = self._backend.sample(job.sampler, chunk, output)
+            if token is None:
+                self._fail(job, "The grammar leaves the model no next token; loosen it.")
+                return
+            asked = job.logprobs
+            says = None if asked is None else self._backend.logprobs(chunk, output, token, asked)
+            chosen.append((token, says))
+            if row.guessed[output : output + 1] != (token,):
+                break
+        if row.guessed:
+            self._guessed_tokens += len(row.guessed)
+            self._accepted_tokens += len(chosen) - 1
+            cut = self._scheduler.came_true(row, len(chosen) - 1)
+            self._carry_out([cut] if cut is not None else [])
+        for token, says in chosen:
+            self._take(job, token, says)
+            if job.ended:
+                return
+
+    def _take(self, job: Job, token: int, says: TokenLogprob | None) -> None:
+        """Hand out the text that one more token makes certain."""
         if job.first_token == 0:
             job.first_token = time.monotonic()
         job.completed += 1
@@ -256,8 +278,8 @@ class Worker:
         if vocabulary.ends(token):
             self._finish(job, "stop")
             return
-        if job.logprobs is not None:
-            job.pending_logprobs.append(self._backend.logprobs(row, token, job.logprobs))
+        if says is not None:
+            job.pending_logprobs.append(says)
         text = job.transcript.feed(vocabulary.piece(token))
         if text and not self._put(job, text):
             self._finish(job, "cancelled")
@@ -304,6 +326,9 @@ class Worker:
         if park and task.max_tokens and task.computed:
             for kept in upwards(task.base):
                 self._states.asked(kept.key)
+        if task.computed > len(task.tokens):  # it ended before what was guessed ahead
+            task.computed = len(task.tokens)
+            self._backend.cut(task.sequence, task.computed)
         self._carry_out(self._scheduler.remove(task, park=park))
 
     def _end(self, job: Job, outcome: Finished | FrontdeskError) -> None:
@@ -340,7 +365,9 @@ class Worker:
             beginnings_computed=counts.computed,
             sessions_resumed=counts.resumed,
             prefill_tokens=self._prefill_tokens,
-            decoded_tokens=self._decoded_tokens,
+            decoded_tokens=self._decoded_tokens + self._accepted_tokens,
+            guessed_tokens=self._guessed_tokens,
+            accepted_tokens=self._accepted_tokens,
             steps=self._steps,
             failed_steps=self._failed_steps,
         )
@@ -356,5 +383,6 @@ class Worker:
 
 def _chunk(row: Row) -> Chunk:
     run = row.run
-    tokens = run.tokens[row.start : row.start + row.count]
-    return Chunk(run.sequence, row.start, tokens, row.complete and isinstance(run, Task))
+    tokens = [*run.tokens[row.start : row.start + row.count], *row.guessed]
+    wanted = 1 + len(row.guessed) if row.complete and isinstance(run, Task) else 0
+    return Chunk(run.sequence, row.start, tokens, wanted)

@@ -48,9 +48,9 @@ class _Batch:
         self.native.logits = _pointer(self._outputs, ctypes.c_int8)
 
     def fill(self, chunks: Sequence[Chunk], *, every_output: bool = False) -> list[int]:
-        """The place of each chunk's last token."""
+        """The place of each chunk's first token with logits."""
         end = 0
-        lasts = []
+        firsts = []
         self._outputs[:] = every_output
         for chunk in chunks:
             start, end = end, end + len(chunk.tokens)
@@ -59,11 +59,10 @@ class _Batch:
             self._tokens[start:end] = chunk.tokens
             self._positions[start:end] = self._count[: end - start] + chunk.start
             self._sequences[start:end] = chunk.sequence
-            if chunk.wants_logits:
-                self._outputs[end - 1] = 1
-            lasts.append(end - 1)
+            self._outputs[end - chunk.logits : end] |= 1
+            firsts.append(end - chunk.logits)
         self.native.n_tokens = end
-        return lasts
+        return firsts
 
 
 class LlamaBackend:
@@ -99,7 +98,7 @@ class LlamaBackend:
         self.context_tokens = min(int(parameters.n_ctx), native.llama_n_ctx(self._context))
         self._memory = native.llama_get_memory(self._context)
         self._batch = _Batch(batch_tokens)
-        self._lasts: list[int] = []
+        self._firsts: list[int] = []
         self._candidates = np.empty(model.size, _CANDIDATE)
         self._ids = np.arange(model.size, dtype=np.int32)
         self._array: Any = native.llama_token_data_array()
@@ -109,16 +108,16 @@ class LlamaBackend:
         return open_sampler(self.vocabulary, sampling, grammar, max_tokens)
 
     def decode(self, chunks: Sequence[Chunk]) -> bool:
-        self._lasts = self._batch.fill(chunks)
+        self._firsts = self._batch.fill(chunks)
         code = native.llama_decode(self._context, self._batch.native)
         if code != 0:
             log.error("llama_decode of %d tokens failed with %d", self._batch.native.n_tokens, code)
         return bool(code == 0)
 
-    def sample(self, sampler: Sampler, chunk: int) -> int | None:
+    def sample(self, sampler: Sampler, chunk: int, output: int = 0) -> int | None:
         if not isinstance(sampler, LlamaSampler):
             raise TypeError("a sampler of another backend")
-        row = self._lasts[chunk]
+        row = self._firsts[chunk] + output
         if sampler.grammar is None:
             return int(native.llama_sampler_sample(sampler.chain, self._context, row))
         # Checking the likeliest token alone is far cheaper than the whole vocabulary, and it is
@@ -159,8 +158,8 @@ class LlamaBackend:
         pointer = native.llama_get_logits_ith(self._context, row)
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
 
-    def logprobs(self, chunk: int, token: int, top: int) -> TokenLogprob:
-        logits = self._logits(self._lasts[chunk]).astype(np.float64)
+    def logprobs(self, chunk: int, output: int, token: int, top: int) -> TokenLogprob:
+        logits = self._logits(self._firsts[chunk] + output).astype(np.float64)
         logits -= logits.max()
         logits -= math.log(np.exp(logits).sum())
         best: list[int] = []
@@ -256,7 +255,7 @@ class LlamaEmbedder:
     def embed(self, texts: Sequence[list[int]]) -> NDArray[np.float32]:
         """One row of length 1 for each text; together at most `batch_tokens` in `batch_texts`.
         Raise GenerationFailed if llama.cpp cannot compute them."""
-        chunks = [Chunk(index, 0, tokens, wants_logits=False) for index, tokens in enumerate(texts)]
+        chunks = [Chunk(index, 0, tokens, logits=0) for index, tokens in enumerate(texts)]
         self._batch.fill(chunks, every_output=True)
         if self._memory:
             native.llama_memory_clear(self._memory, True)

@@ -52,9 +52,11 @@ class LlamaModel:
         _start()
         self.path = path
         _check_file(path)
-        self.handle = native.llama_model_load_from_file(
-            os.fsencode(path), native.llama_model_default_params()
-        )
+        parameters = native.llama_model_default_params()
+        # Weights are repacked for the processor as they are loaded; mapped, the file's own pages
+        # would stay beside them: 1,790 MB resident instead of 1,190 with the 1.5B model.
+        parameters.load_mode = native.LLAMA_LOAD_MODE_NONE
+        self.handle = native.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:
             raise SetupError(
                 f"{path.name} is damaged or of a kind this build of llama.cpp does not know"

@@ -161,8 +161,8 @@ def real(chat_weights: Path) -> Iterator[LlamaBackend]:
 
 
 def logits(backend: LlamaBackend, sequence: int, start: int, tokens: list[int]) -> np.ndarray:
-    assert backend.decode([Chunk(sequence, start, tokens, wants_logits=True)])
-    return backend._logits(backend._lasts[0]).copy()
+    assert backend.decode([Chunk(sequence, start, tokens, logits=1)])
+    return backend._logits(backend._firsts[0]).copy()
 
 
 def test_a_reused_passage_gives_bit_for_bit_the_same_logits(real: LlamaBackend) -> None:
@@ -175,9 +175,9 @@ def test_a_reused_passage_gives_bit_for_bit_the_same_logits(real: LlamaBackend) 
     start, end = len(system), len(system) + len(passage)
 
     def fresh() -> np.ndarray:
-        assert real.decode([Chunk(0, 0, system, wants_logits=False)])
+        assert real.decode([Chunk(0, 0, system, logits=0)])
         real.copy(0, 1)
-        assert real.decode([Chunk(1, start, passage, wants_logits=False)])
+        assert real.decode([Chunk(1, start, passage, logits=0)])
         real.copy(1, 2)
         return logits(real, 2, end, question)
 
@@ -206,13 +206,13 @@ def test_a_reused_passage_gives_bit_for_bit_the_same_logits(real: LlamaBackend) 
 def test_a_state_is_loaded_into_a_context_with_holes(real: LlamaBackend) -> None:
     tokens = real.vocabulary.tokenize(POLICIES[5] * 3, control=False)
     for sequence in range(6):
-        assert real.decode([Chunk(sequence, 0, tokens[:40], wants_logits=False)])
+        assert real.decode([Chunk(sequence, 0, tokens[:40], logits=0)])
     state = real.save(5, 0)
     before = logits(real, 5, 40, tokens[40:50])
     for sequence in (1, 3, 5):
         real.drop(sequence)
     long = tokens * 3
-    assert real.decode([Chunk(7, 0, long[:100], wants_logits=False)])
+    assert real.decode([Chunk(7, 0, long[:100], logits=0)])
     assert real.load(5, state)
     after = logits(real, 5, 40, tokens[40:50])
     assert np.allclose(before, after, atol=1.0)
@@ -225,10 +225,10 @@ def test_a_state_that_does_not_fit_changes_nothing(real: LlamaBackend) -> None:
     tokens = real.vocabulary.tokenize(POLICIES[6] * 30, control=False)
     fill = tokens[:500]
     for sequence in range(4):
-        assert real.decode([Chunk(sequence, 0, fill, wants_logits=False)])
+        assert real.decode([Chunk(sequence, 0, fill, logits=0)])
     state = real.save(0, 0)
     assert not real.load(5, state)
-    assert real.decode([Chunk(5, 0, tokens[:20], wants_logits=True)])
+    assert real.decode([Chunk(5, 0, tokens[:20], logits=1)])
     for sequence in range(8):
         real.drop(sequence)
     assert real.load(5, state)

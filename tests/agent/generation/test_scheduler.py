@@ -11,6 +11,7 @@ from agent.generation.runs import Copy, Cut, Drop, Load, Move, Row, Save, Task
 from agent.generation.scheduler import (
     BACKGROUND_ALONE,
     BACKGROUND_BESIDE,
+    GUESS_ROWS,
     PREFILL_WHILE_DECODING,
     Scheduler,
 )
@@ -128,7 +129,7 @@ class Machine:
         if not self.rows:
             assert not self.scheduler.running
             return
-        assert sum(row.count for row in self.rows) <= BATCH
+        assert sum(row.count + len(row.guessed) for row in self.rows) <= BATCH
         for row in self.rows:
             self.compute(row)
         self.scheduler.done(self.rows)
@@ -136,7 +137,7 @@ class Machine:
         assert len(self.scheduler.running) <= SEQUENCES
         for row in self.rows:
             if row.complete and isinstance(row.run, Task):
-                row.run.tokens.append(7)
+                self.choose(row, row.run)
                 if len(row.run.tokens) == row.run.prompt_tokens + row.run.max_tokens:
                     self.finish(row.run)
 
@@ -148,7 +149,15 @@ class Machine:
         assert {owner for _, owner in cells} <= {None, session or "nobody"}
         computed = run.tokens[row.start : row.start + row.count]
         owner = (session or "nobody") if isinstance(run, Task) else None
-        cells += [(token, owner) for token in computed]
+        cells += [(token, owner) for token in (*computed, *row.guessed)]
+
+    def choose(self, row: Row, task: Task) -> None:
+        """Some of what was guessed comes true, and one more token."""
+        accepted = (task.computed * 7) % (len(row.guessed) + 1)
+        if row.guessed:
+            cut = self.scheduler.came_true(row, accepted)
+            self.do([cut] if cut else [])
+        task.tokens += [*row.guessed[:accepted], 7]
 
     def run_dry(self) -> None:
         while self.scheduler.busy:
@@ -456,3 +465,56 @@ def test_sessions_beyond_what_can_be_kept_leave_the_least_recent_behind(monkeypa
         machine.computed(follow_up(f"customer {number}", turns=1))
     assert len(machine.scheduler.residence.kept) <= 6
     assert machine.computed(follow_up("customer 7", turns=2)) == 20
+
+
+def test_an_answer_that_repeats_its_prompt_is_guessed_ahead_by_ever_more() -> None:
+    machine = Machine()
+    words = list(range(100, 160))
+    task = a_task([*words, 100, 101, 102], max_tokens=60)
+    machine.scheduler.submit(task)
+    machine.settle()
+    machine.scheduler.done(machine.scheduler.plan())
+    steps = 0
+    for _ in range(30):
+        if len(task.tokens) >= 63 + 40:
+            break
+        expected = words[(len(task.tokens) - 60) % 60]
+        if not task.decoding:
+            task.tokens.append(expected)
+            continue
+        (row,) = machine.scheduler.plan()
+        machine.scheduler.done([row])
+        machine.scheduler.came_true(row, len(row.guessed))
+        task.tokens += [*row.guessed, words[(len(task.tokens) + len(row.guessed) - 60) % 60]]
+        steps += 1
+    assert task.tokens[63:100] == words[3:40]
+    assert steps <= 10
+
+
+def test_guesses_that_fail_are_made_shorter() -> None:
+    machine = Machine()
+    task = a_task([*range(100, 140), 100, 101], max_tokens=40)
+    task.daring = 8
+    machine.scheduler.submit(task)
+    machine.settle()
+    machine.scheduler.done(machine.scheduler.plan())
+    task.tokens.append(102)
+    (row,) = machine.scheduler.plan()
+    assert row.guessed == tuple(range(103, 111))
+    machine.scheduler.done([row])
+    assert machine.scheduler.came_true(row, 0) == Cut(task.sequence, task.computed)
+    task.tokens.append(7)
+    assert task.daring == 1
+
+
+def test_many_answers_at_once_share_the_rows_for_guesses() -> None:
+    machine = Machine()
+    tasks = [a_task([*range(100, 130), 100, 101, 102], max_tokens=30) for _ in range(SEQUENCES)]
+    for task in tasks:
+        task.daring = 30
+        machine.scheduler.submit(task)
+    machine.settle()
+    while not all(task.decoding for task in tasks):
+        machine.step()
+    rows = machine.scheduler.plan()
+    assert sum(1 + len(row.guessed) for row in rows if isinstance(row.run, Task)) <= GUESS_ROWS
