@@ -263,6 +263,45 @@ def evaluate(
 
 
 @app.command()
+def bench(
+    against: Annotated[
+        str | None, typer.Option(help="Peers, comma-separated: langchain,llama-server,…")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the report goes, and a picture.")] = None,
+    customers: Annotated[
+        str, typer.Option(help="Customers at once : answers measured, comma-separated.")
+    ] = "1:8,4:12,16:16",
+    grow: Annotated[
+        bool, typer.Option("--growth/--no-growth", help="Also longer passages, more passages.")
+    ] = True,
+    model: Model = None,
+) -> None:
+    """Measure this machine: Frontdesk's engine beside what one would use instead."""
+    from agent.benchmark import report
+    from agent.benchmark.run import bench as measure
+
+    settings = load_settings(model=model)
+    levels = []
+    for level in customers.split(","):
+        at_once, _, answers = level.partition(":")
+        if not (at_once.strip().isdigit() and answers.strip().isdigit() and int(at_once) > 0):
+            raise typer.BadParameter("write it like 1:8,4:12", param_hint="--customers")
+        levels.append((int(at_once), int(answers)))
+    found = measure(
+        store.resolve(settings.model, settings.weights_dir),
+        store.resolve(None, settings.weights_dir, kind="embedding"),
+        against=against,
+        levels=levels,
+        grow=grow,
+        tell=lambda line: print(f"  {line} …", file=sys.stderr, flush=True),
+    )
+    print(report.table(found))
+    if out is not None:
+        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        report.plot(found, out.with_suffix(".svg"))
+
+
+@app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """What is missing, what would leave the machine, and what to do about it."""
     from agent.doctor import examine

@@ -5,6 +5,7 @@ passage or in the customer's own words; a quote is verbatim from its passage.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,22 +31,23 @@ class Checked:
 
 
 def check(
-    answer: CitingStream, passage: Passage, *, question: str, refusal: str, cut_off: bool
+    answer: CitingStream, passages: Sequence[Passage], *, question: str, refusal: str, cut_off: bool
 ) -> Checked:
-    """`cut_off`: the answer ran into its length limit, so its last sentence is not whole."""
+    """`passages` are what the answer was written from, the best first. `cut_off`: the answer ran
+    into its length limit, so its last sentence is not whole."""
     if not answer.text.strip() or guardrails.declines(answer.text):
         return Checked(refusal, "refused", replaced=True)
     bad = set(answer.faults) | ({answer.sentences[-1]} if cut_off else set())
     if not bad and answer.used():
-        return Checked(answer.text, "answered", _citations(answer, passage))
+        return Checked(answer.text, "answered", _citations(answer, passages))
     if not bad:
-        return _uncited(answer.text, refusal, passage)
-    kept = CitingStream([passage.text], [question])
+        return _uncited(answer.text, refusal, passages[0])
+    kept = CitingStream([passage.text for passage in passages], [question])
     text = kept.feed("\n".join(s for s in answer.sentences if s not in bad) + "\n")
     text = (text + kept.finish()).strip()
     if not kept.used():
         return Checked(refusal, "refused", replaced=True)
-    return Checked(text, "answered", _citations(kept, passage), replaced=True)
+    return Checked(text, "answered", _citations(kept, passages), replaced=True)
 
 
 def _uncited(text: str, refusal: str, passage: Passage) -> Checked:
@@ -63,9 +65,10 @@ def _uncited(text: str, refusal: str, passage: Passage) -> Checked:
     return Checked(f"{text} [1]", "answered", (_citation(1, passage, quote),), said=" [1]")
 
 
-def _citations(answer: CitingStream, passage: Passage) -> tuple[Citation, ...]:
+def _citations(answer: CitingStream, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     return tuple(
-        _citation(number, passage, quote) for number, (_, quote) in enumerate(answer.used(), 1)
+        _citation(number, passages[index], quote)
+        for number, (index, quote) in enumerate(answer.used(), 1)
     )
 
 

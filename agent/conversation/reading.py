@@ -23,6 +23,7 @@ from agent.generation.requests import (
     Permit,
     Priority,
 )
+from agent.policy.parts import second_passage
 from agent.prompting import Prompts
 from knowledge_base.model import Hit, Passage
 
@@ -31,17 +32,17 @@ Audience = Literal["public", "staff"]
 HISTORY_MESSAGES: Final = 4
 HISTORY_CHARACTERS: Final = 600  # some 150 tokens
 MAX_TOKENS: Final = 260
-# The model reads one passage at a time and is asked whether it answers the question before it
-# answers from it: told in the prompt that it may refuse, the 1.5B refused 7 of 12 answerable
-# questions, not told none of 13 unanswerable ones. Asked apart, its P(NO) as first token parts them
-# (40 sample questions: unanswerable 0.69-0.90, rightly answered 0.16-0.62), and the surest of three
-# passages held the answer more often than the first found. The judgement costs the question's
-# tokens: the passage's KV is computed once and then answered from. Measure again when the system
-# prompt changes: two sentences more in it moved these ranges by 0.1. The thresholds were read off
-# those 40 questions and have not been tried on others.
+# A first passage that was found with a good score and well before the second is answered from at
+# once; otherwise the model is asked of each of up to three passages whether it answers: told in the
+# prompt that it may refuse, the 1.5B refused 7 of 12 answerable questions. Its P(NO) as first token
+# tells better. Read off 108 questions of five sets with tests/benchmarks/designs.py (see
+# agent/README.md: twenty other ways are there); measure again when prompts or the model change.
+TRUSTED_SCORE: Final = 0.5
+CLOSE: Final = 0.05
 JUDGED: Final = 3
-SURE_AT: Final = 0.55
-REFUSE_AT: Final = 0.66
+SECONDS: Final = 4
+SURE_AT: Final = 0.65
+REFUSE_BELOW: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`confidence` is what the model made of the best passage, even if that is not good enough."""
+    """The passages to answer from, none if nothing answers; `confidence` is what was made of the
+    best one, even if that is not good enough; `judged` passages were put to the model."""
 
-    hit: Hit | None
+    hits: tuple[Hit, ...]
     confidence: float
+    judged: int = 0
 
 
 class Reader:
@@ -77,28 +80,49 @@ class Reader:
         permit: Permit | None = None,
         priority: Priority = Priority.CUSTOMER,
     ) -> Choice:
-        """The first passage that the model is sure of, else the one it is surest of, if at all."""
-        best = Choice(None, 0.0)
+        """The first passage if it stands out, else the first that the model is sure of, else the
+        one it is surest of, if at all; and a second one for what the first leaves out."""
+        if not hits:
+            return Choice((), 0.0)
+        first, *others = hits
+        if first.score >= TRUSTED_SCORE and first.score - _score(others) >= CLOSE:
+            return Choice(self._with_second(question, first, hits), round(first.score, 4))
+        best: Hit | None = None
+        surest = 0.0
+        judged = 0
         for hit in hits[:JUDGED]:
             confidence = await self._confidence(question, hit, permit, priority)
-            if confidence > best.confidence:
-                best = Choice(hit, confidence)
+            judged += 1
+            if confidence > surest:
+                best, surest = hit, confidence
             if confidence >= SURE_AT:
                 break
-        return best if best.confidence >= 1 - REFUSE_AT else Choice(None, best.confidence)
+        if best is None or surest < REFUSE_BELOW:
+            return Choice((), surest, judged)
+        return Choice(self._with_second(question, best, hits), surest, judged)
+
+    def _with_second(self, question: Question, chosen: Hit, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+        others = [hit for hit in hits[:SECONDS] if hit is not chosen]
+        texts = [f"{hit.passage.title} {hit.passage.text}" for hit in others]
+        said = f"{chosen.passage.title} {chosen.passage.section or ''} {chosen.passage.text}"
+        second = second_passage(question.content, said, texts)
+        return (chosen,) if second is None else (chosen, others[second])
 
     def request(
-        self, question: Question, hit: Hit, priority: Priority = Priority.CUSTOMER
+        self,
+        question: Question,
+        hits: Sequence[Hit],
+        priority: Priority = Priority.CUSTOMER,
     ) -> GenerationRequest:
-        """Asks for the answer. The date stands behind everything that is shared."""
+        """Asks for the answer from the passages; the date stands behind all that is shared."""
         return GenerationRequest(
             messages=(
-                self._shared(hit.passage),
+                self._shared(*(hit.passage for hit in hits)),
                 *self._recent(question.history),
                 self._asked(question.content, datetime.now(self._zone)),
             ),
             max_tokens=MAX_TOKENS,
-            shared_pieces=2,
+            shared_pieces=1 + len(hits),
             session=question.session,
             priority=priority,
         )
@@ -114,7 +138,7 @@ class Reader:
     ) -> float:
         """1 - P(NO), the model's own, that the passage answers the question."""
         asked = self._prompts.render("answer_judge", question=question.content)
-        answering = self.request(question, hit, priority)
+        answering = self.request(question, (hit,), priority)
         judging = replace(
             answering,
             messages=(*answering.messages[:-1], ChatMessage.of("user", asked.strip())),
@@ -128,12 +152,15 @@ class Reader:
                 doubt += sum(math.exp(logprob) for text, logprob in tops if text == "no")
         return round(1 - min(doubt, 1.0), 4)
 
-    def _shared(self, passage: Passage) -> ChatMessage:
-        """Two pieces that are the same for everybody who asks about the passage."""
-        excerpt = self._prompts.render(
-            "answer_passage", title=passage.title, section=passage.section, text=passage.text
+    def _shared(self, *passages: Passage) -> ChatMessage:
+        """Pieces that are the same for everybody who asks about the passages."""
+        excerpts = (
+            self._prompts.render(
+                "answer_passage", title=passage.title, section=passage.section, text=passage.text
+            )
+            for passage in passages
         )
-        return ChatMessage.of("system", self._prompts.render("answer_system"), excerpt)
+        return ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
 
     def _asked(self, question: str, at: datetime) -> ChatMessage:
         asked = self._prompts.render("answer_question", question=question, today=f"{at:%d %B %Y}")
@@ -155,6 +182,10 @@ class Reader:
             else:
                 recent.append(ChatMessage.of("assistant", text))
         return recent[::-1]
+
+
+def _score(hits: Sequence[Hit]) -> float:
+    return hits[0].score if hits else 0.0
 
 
 class _Kept:

@@ -37,7 +37,7 @@ class ReplyText:
 class ReplyDone:
     """`handoff`: the conversation has to go to a person; `replaced`: see the contract.
 
-    `hits` are all passages that were found, best first; the model was given the first of them.
+    `hits` are all passages that were found, best first.
     """
 
     message: Message
@@ -97,15 +97,15 @@ class Answerer:
             reply.retrieved(hits)
             choice = await self.reader.choose(question, _near(hits), permit, priority)
             reply.confidence = choice.confidence
-            if choice.hit is None:
+            if not choice.hits:
                 said = self._prompts.say("refusal", question.locale)
                 yield ReplyText(said)
                 yield reply.done(said, "refused")
                 return
 
-            passage = choice.hit.passage
-            citing = CitingStream([passage.text], [question.content])
-            request = self.reader.request(question, choice.hit, priority)
+            passages = [hit.passage for hit in choice.hits]
+            citing = CitingStream([passage.text for passage in passages], [question.content])
+            request = self.reader.request(question, choice.hits, priority)
             async for part in self._engine.generate(request, permit):
                 if isinstance(part, Finished):
                     reply.finished(part)
@@ -117,7 +117,7 @@ class Answerer:
 
             checked = check(
                 citing,
-                passage,
+                passages,
                 question=question.content,
                 refusal=self._prompts.say("refusal", question.locale),
                 cut_off=reply.cut_off,

@@ -1,0 +1,1 @@
+"""`frontdesk bench`: the engine beside what one would use instead, in one run on one machine."""

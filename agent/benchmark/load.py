@@ -1,0 +1,115 @@
+"""One side under load, in a process of its own: `python -m agent.benchmark.load`, by `run` only.
+
+Closed loop: each of so many customers asks the next question when the last answer is whole. A
+failure is a sample too. Prints one JSON object on stdout.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.benchmark import items
+from agent.benchmark.items import Item, Items
+from agent.benchmark.sides import SIDES, FrontdeskSide, Side
+from agent.silence import silence_dependencies
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Seconds from asking; `error` is None if the answer is whole."""
+
+    first_s: float
+    total_s: float
+    chunks: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`levels` are pairs of customers at once and answers in all."""
+
+    side: str
+    model: str
+    items: str
+    levels: list[tuple[int, int]]
+    tokens: int
+
+
+async def measured(wanted: Wanted, asked: Items) -> dict[str, Any]:
+    side = SIDES[wanted.side](Path(wanted.model))  # type: ignore[call-arg]
+    await side.open()
+    try:
+        for item in (*asked.measured, *asked.warming):
+            warming = Item(f"Please tell me about this: {item.hits[0].passage.title}", item.hits)
+            await side.warm(warming)
+        for item in asked.warming:
+            await side.warm(item)
+        if isinstance(side, FrontdeskSide):
+            side.judged = side.answers = 0
+        levels = []
+        for customers, answers in wanted.levels:
+            began = time.monotonic()
+            samples = await _loop(side, asked.measured, customers, answers, wanted.tokens)
+            seconds = time.monotonic() - began
+            levels.append(
+                {
+                    "customers": customers,
+                    "seconds": seconds,
+                    "samples": [asdict(sample) for sample in samples],
+                }
+            )
+        return {
+            "side": side.name,
+            "settings": side.settings,
+            "peak_mb": _peak_mb(side.pid),
+            "judged": side.judged / max(side.answers, 1) if isinstance(side, FrontdeskSide) else 0,
+            "levels": levels,
+        }
+    finally:
+        await side.close()
+
+
+async def _loop(
+    side: Side, asked: Sequence[Item], customers: int, answers: int, tokens: int
+) -> list[Sample]:
+    numbers = iter(range(answers))
+    samples: list[Sample] = []
+
+    async def customer() -> None:
+        for number in numbers:
+            sample = await _one(side, asked[number % len(asked)], tokens)
+            samples.append(sample)
+
+    await asyncio.gather(*(customer() for _ in range(customers)))
+    return samples
+
+
+async def _one(side: Side, item: Item, tokens: int) -> Sample:
+    began = time.monotonic()
+    first = 0.0
+    chunks = 0
+    try:
+        async for _ in side.answer(item, tokens):
+            first = first or time.monotonic() - began
+            chunks += 1
+    except Exception as error:  # noqa: BLE001 - whatever it is, it counts as a failure
+        return Sample(first, time.monotonic() - began, chunks, f"{type(error).__name__}: {error}")
+    return Sample(first, time.monotonic() - began, chunks, None if chunks else "no text")
+
+
+def _peak_mb(pid: int | None) -> float:
+    status = Path(f"/proc/{pid or 'self'}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1000
+
+
+if __name__ == "__main__":
+    silence_dependencies()
+    given = Wanted(**json.loads(sys.argv[1]))
+    found = asyncio.run(measured(given, items.loads(Path(given.items).read_text())))
+    print(json.dumps(found))  # noqa: T201
