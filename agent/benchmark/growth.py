@@ -10,7 +10,6 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -25,7 +24,6 @@ from knowledge_base.settings import KnowledgeSettings
 
 LENGTHS: Final = {100: 400, 200: 800, 400: 1600}  # tokens: characters
 SIZES: Final = (100, 1_000, 10_000, 100_000)
-_BATCH: Final = 2_000
 _DIMENSIONS: Final = 384
 _ROUNDS: Final = 3
 
@@ -67,8 +65,10 @@ async def _growth(
         for tokens, characters in LENGTHS.items():
             tell(f"passages of {tokens} tokens")
             found = await asyncio.to_thread(items.prepare, embeddings, characters=characters)
+            await side.publish(found)
             by_length[str(tokens)] = await _first_words(side, found.measured)
         answers = await asyncio.to_thread(items.prepare, embeddings, characters=460)
+        await side.publish(answers)
         by_size = {}
         for size in SIZES:
             tell(f"a library of {size:,} passages")
@@ -82,8 +82,6 @@ async def _growth(
 
 
 async def _first_words(side: FrontdeskSide, asked: Sequence[Item]) -> float:
-    for item in asked:
-        await side.warm(replace(item, question=f"Tell me about {item.hits[0].passage.title}"))
     seconds = []
     for item in [*asked] * _ROUNDS:
         began = time.monotonic()
@@ -113,16 +111,11 @@ async def _in_a_library(
 def _fill(library: Library, size: int) -> None:
     chance = random.Random(size)  # noqa: S311 - not a secret
     words = [f"{a}{b}{c}" for a in _STARTS for b in _MIDDLES for c in _ENDS]
-    for start in range(0, size, _BATCH):
-        texts = [
-            (
-                str(number),
-                " ".join(chance.choices(words, k=80)) + ".",
-                f"Rule {number}",
-            )
-            for number in range(start, min(start + _BATCH, size))
-        ]
-        library.add_texts(texts, source="generated", publish=True)
+    texts = [
+        (str(number), " ".join(chance.choices(words, k=80)) + ".", f"Rule {number}")
+        for number in range(size)
+    ]
+    library.add_texts(texts, source="generated", publish=True)
 
 
 _STARTS = ("re", "in", "con", "pre", "sub", "over", "un", "de", "trans", "inter", "per", "dis")

@@ -44,9 +44,8 @@ async def measured(wanted: Wanted, asked: Items) -> dict[str, Any]:
     side = SIDES[wanted.side](Path(wanted.model))  # type: ignore[call-arg]
     await side.open()
     try:
-        for item in (*asked.measured, *asked.warming):
-            warming = Item(f"Please tell me about this: {item.hits[0].passage.title}", item.hits)
-            await side.warm(warming)
+        if isinstance(side, FrontdeskSide):
+            await side.publish(asked)
         for item in asked.warming:
             await side.warm(item)
         if isinstance(side, FrontdeskSide):

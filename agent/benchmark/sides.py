@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import httpx
 
-from agent.benchmark.items import Item
+from agent.benchmark.items import Item, Items
 from agent.conversation.reading import Question, Reader
 from agent.errors import FrontdeskError, SetupError
 from agent.generation.engine import EngineSettings, LlamaEngine
@@ -96,6 +96,16 @@ class FrontdeskSide(Side):
             settings=EngineSettings(context_tokens=CONTEXT, max_sequences=8, queue_limit=64),
         )
         self._reader = Reader(engine=self.engine, prompts=Texts().prompts, time_zone="UTC")
+
+    async def publish(self, asked: Items) -> None:
+        """What publishing does behind customers: every passage is read once."""
+        passages = {
+            hit.passage.id: hit.passage
+            for item in (*asked.measured, *asked.warming)
+            for hit in item.hits
+        }
+        wanted = [self._reader.preparation(passage) for passage in passages.values()]
+        await self.engine.warm(wanted, lambda _done, _total: None)
 
     async def answer(self, item: Item, tokens: int) -> AsyncIterator[str]:
         question = Question(item.question)

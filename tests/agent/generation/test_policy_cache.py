@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,48 @@ def test_the_fingerprint_names_everything_that_a_state_depends_on(real: LlamaBac
         part.split("=")[0] for part in real.fingerprint.split()
     }
     assert len(real.fingerprint.split()[-1]) == 64, "the hash of the libraries that compute"
+
+
+# -- guessing ahead changes nothing but the number of steps
+
+REPEATED = POLICIES[2] + POLICIES[2]
+
+
+async def test_an_answer_that_repeats_its_policy_takes_fewer_steps_and_is_the_same() -> None:
+    backend = ScriptedBackend(lambda _prompt: REPEATED, context_tokens=4096)
+    settings = EngineSettings(shutdown_grace_s=0.0)
+    engine = LlamaEngine(backend, name="scripted", sha256="1", settings=settings)
+    asked = about(POLICIES[2], "What does it cost?")
+    answer = await whole(engine, replace(asked, max_tokens=900))
+    assert (answer.text, answer.reason) == (REPEATED, "stop")
+    assert engine.stats.steps < len(REPEATED) / 2
+    assert engine.stats.decoded_tokens >= len(REPEATED) - 1
+    await engine.close()
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 7, 50, 51])
+async def test_a_guess_never_makes_an_answer_longer_than_was_asked(tokens: int) -> None:
+    backend = ScriptedBackend(lambda _prompt: REPEATED, context_tokens=4096)
+    settings = EngineSettings(shutdown_grace_s=0.0)
+    engine = LlamaEngine(backend, name="scripted", sha256="1", settings=settings)
+    asked = replace(about(POLICIES[2], "What does it cost?"), max_tokens=tokens, logprobs=1)
+    parts = [part async for part in engine.generate(asked)]
+    logprobs = [one for part in parts[:-1] for one in part.logprobs]  # type: ignore[union-attr]
+    assert isinstance(parts[-1], Finished)
+    assert parts[-1].text == REPEATED[:tokens]
+    assert "".join(one.text for one in logprobs) == REPEATED[:tokens]
+    await engine.close()
+
+
+async def test_a_stop_in_the_middle_of_a_guess_leaves_a_session_one_can_go_on_from() -> None:
+    backend = ScriptedBackend(lambda _prompt: REPEATED, context_tokens=4096)
+    settings = EngineSettings(shutdown_grace_s=0.0)
+    engine = LlamaEngine(backend, name="scripted", sha256="1", settings=settings)
+    asked = about(POLICIES[2], "What does it cost?", session="anna", stop=("costs 20 euros",))
+    first = await whole(engine, replace(asked, max_tokens=900))
+    assert first.text == REPEATED[: REPEATED.index("costs 20 euros")]
+    said = ("What does it cost?", first.text, "And for two?")
+    follow_up = replace(about(POLICIES[2], *said, session="anna"), max_tokens=900)
+    assert (await whole(engine, follow_up)).text == REPEATED
+    assert engine.stats.sessions_resumed == 1
+    await engine.close()
