@@ -213,6 +213,24 @@ def models_pull(
         print(f"{weights.name} ({weights.source}): {weights.path}")
 
 
+@models.command("optimize")
+def models_optimize(
+    use: Annotated[bool, typer.Option(help="Let the new file answer from now on.")] = False,
+    model: Model = None,
+) -> None:
+    """Store the chat model in the format that this machine computes fastest."""
+    from agent.commands import optimize_model
+
+    settings = load_settings(model=model)
+    tell = _tell if sys.stderr.isatty() else lambda _line: None
+    found = optimize_model(settings, tell, use=use)
+    print(f"{found.weights.name}: {found.weights.path}")
+    for name, before, after in found.lines:
+        print(f"  {name:<42}{before:>12}{after:>12}")
+    if not use:
+        print("It is used with `frontdesk models optimize --use`, or by this path as the model.")
+
+
 @models.command("verify")
 def models_verify() -> None:
     """Compare every model file with its SHA-256."""
@@ -293,7 +311,7 @@ def bench(
         against=against,
         levels=levels,
         grow=grow,
-        tell=lambda line: print(f"  {line} …", file=sys.stderr, flush=True),
+        tell=_tell,
     )
     print(report.table(found))
     if out is not None:
@@ -336,6 +354,10 @@ async def _result(settings: Settings, name: str, **arguments: Any) -> Any:
 def _count(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f"\r  {done} of {total}", end="", file=sys.stderr, flush=True)
+
+
+def _tell(line: str) -> None:
+    print(f"  {line} …", file=sys.stderr, flush=True)
 
 
 def _report(document: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ alike through both doors.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -17,8 +18,14 @@ from agent.domain import new_id
 from agent.errors import InvalidRequest, NotFound
 from agent.evaluation import runner
 from agent.evaluation.dataset import Item
+from agent.generation import tuned
+from agent.generation.llama import Tuning
+from agent.generation.llama.quantize import FORMAT
+from agent.generation.optimize import optimize
 from agent.generation.requests import Priority
+from agent.settings import Settings
 from agent.storage.records import Records
+from agent.weights.store import Weights, resolve, set_active
 from knowledge_base.library import Library
 from knowledge_base.model import Hit
 
@@ -133,6 +140,45 @@ async def evaluate(answerer: Answerer, items: list[Line]) -> AsyncIterator[Line]
 
 async def keys_add(records: Records, label: str) -> AsyncIterator[Line]:
     yield {"result": {"label": label, "key": await asyncio.to_thread(records.add_api_key, label)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Optimized:
+    """`lines` are what was measured: its name, of the original, of the new file."""
+
+    weights: Weights
+    lines: tuple[tuple[str, str, str], ...]
+
+
+def optimize_model(settings: Settings, tell: Callable[[str], None], *, use: bool) -> Optimized:
+    """Store the chat model in the format that this machine computes fastest, and say what it costs
+    on the sample company's policies; with `use` it answers from the next start on."""
+    source = resolve(settings.model, settings.weights_dir)
+    target = settings.weights_dir / f"{source.path.stem}.{FORMAT.lower()}.gguf"
+    if source.path == target:
+        raise InvalidRequest(f"{source.path.name} is what this command makes; give the original.")
+    known = tuned.recall(settings.weights_dir, source.sha256)
+    texts = [file.read_text(encoding="utf-8") for file in _sample()]
+    tuning = known.tuning if known else Tuning()
+    before, after = optimize(source.path, target, texts, tuning, tell)
+    made = resolve(str(target), settings.weights_dir)
+    if use:
+        set_active(settings.weights_dir, made)
+    pairs = [
+        ("size, GB", before.bytes / 1e9, after.bytes / 1e9),
+        ("prompt read, tokens a second", before.speed.read, after.speed.read),
+        ("one answer written, tokens a second", before.speed.written, after.speed.written),
+        ("four answers together, tokens a second", before.speed.together, after.speed.together),
+        ("perplexity of the sample policies", before.perplexity, after.perplexity),
+    ]
+    shown = [(name, f"{old:.2f}", f"{new:.2f}") for name, old, new in pairs]
+    same = ("same likeliest next token", "", f"{after.agreement(before):.1%}")
+    return Optimized(made, (*shown, same))
+
+
+def _sample() -> list[Path]:
+    with as_file(files("knowledge_base") / "content") as content:
+        return sorted(Path(content).rglob("*.md"))
 
 
 COMMANDS: Final[dict[str, Command]] = {

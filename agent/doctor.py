@@ -16,6 +16,7 @@ import httpx
 import sqlalchemy
 
 from agent.errors import FrontdeskError, StoreUnavailable
+from agent.generation import tuned
 from agent.lock import holder
 from agent.settings import Settings
 from agent.silence import silence_dependencies
@@ -45,6 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _data_directory(settings.data_dir),
         _weights(settings, settings.model, "chat model"),
         _weights(settings, None, "embedding model"),
+        *_speed(settings),
         await _redis(settings),
         await _database(settings),
         await _reachable("policies (Chroma)", settings.chroma_url, "/api/v2/heartbeat"),
@@ -82,6 +84,20 @@ def _weights(settings: Settings, model: str | None, subject: str) -> Finding:
     except WeightsError as error:
         return Finding("missing", subject, str(error))
     return Finding("fine", subject, f"{weights.name} at {weights.path}")
+
+
+def _speed(settings: Settings) -> list[Finding]:
+    if settings.engine_url is not None:
+        return []
+    try:
+        weights = resolve(settings.model, settings.weights_dir)
+    except WeightsError:
+        return []
+    found = tuned.recall(settings.weights_dir, weights.sha256)
+    if found is None:
+        when = "at the next start" if settings.tune else "never: FRONTDESK_TUNE is off"
+        return [Finding("note", "engine", f"not measured on this machine yet; {when}")]
+    return [Finding("fine", "engine", str(found))]
 
 
 async def _redis(settings: Settings) -> Finding:

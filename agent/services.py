@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from agent.conversation.turn import Answerer
 from agent.conversation.warming import Warmer
 from agent.errors import SetupError, Unavailable
 from agent.events.broadcast import Broadcaster
+from agent.generation import tuned
 from agent.generation.embedding import LlamaEmbeddings
 from agent.generation.engine import EngineSettings, LlamaEngine
-from agent.generation.llama import usable_threads
+from agent.generation.llama import Tuning
 from agent.generation.remote import RemoteEngine
 from agent.generation.requests import Engine
 from agent.prompting import Prompts
@@ -28,7 +29,7 @@ from agent.settings import Settings
 from agent.storage.archive import ArchivedStore, archive_idle
 from agent.storage.records import Records
 from agent.storage.redis import ConversationStore
-from agent.weights.store import resolve
+from agent.weights.store import Weights, resolve
 from knowledge_base.errors import KnowledgeUnavailable
 from knowledge_base.library import Library
 from knowledge_base.model import Progress
@@ -187,11 +188,13 @@ async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
         key = settings.engine_key.get_secret_value() if settings.engine_key else None
         return await RemoteEngine.open(settings.engine_url, key=key, model=settings.engine_model)
     weights = await asyncio.to_thread(resolve, settings.model, settings.weights_dir)
+    tuning = await asyncio.to_thread(_tuning, settings, weights)
     limits = EngineSettings(
         context_tokens=settings.context_tokens,
         max_sequences=settings.sequences,
         queue_limit=settings.queue,
-        threads=settings.threads or usable_threads(),
+        tuning=tuning,
+        gpu_layers=-1 if settings.gpu_layers is None else settings.gpu_layers,
         cache_memory_bytes=settings.cache_memory_mb * 10**6,
         cache_folder=settings.data_dir / "policy_cache",
         cache_disk_bytes=(
@@ -201,6 +204,16 @@ async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
     return await LlamaEngine.open(
         weights.path, name=weights.name, sha256=weights.sha256, settings=limits
     )
+
+
+def _tuning(settings: Settings, weights: Weights) -> Tuning:
+    found = tuned.recall(settings.weights_dir, weights.sha256)
+    if found is None and settings.tune:
+        log.info("Measuring once which settings are fastest on this machine: about 15 seconds.")
+        found = tuned.measured(settings.weights_dir, weights.path, weights.sha256, log.info)
+        log.info("The model runs with %s.", found)
+    tuning = found.tuning if found is not None else Tuning()
+    return tuning if settings.threads is None else replace(tuning, threads=settings.threads)
 
 
 async def _secrets(records: Records, settings: Settings, name: str) -> tuple[bytes, ...]:

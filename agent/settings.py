@@ -81,7 +81,15 @@ class Settings(BaseSettings):
     warm: bool = Field(
         True, description="Read published policies in the background before anybody asks."
     )
-    threads: int | None = Field(None, ge=1, description="Threads of the model (default: cores).")
+    threads: int | None = Field(
+        None, ge=1, description="Threads of the model (default: what was measured as fastest)."
+    )
+    tune: bool = Field(
+        True, description="Measure at the first start what is fastest on this machine (15 s)."
+    )
+    gpu_layers: int | None = Field(
+        None, ge=0, description="The model's layers on a GPU (default: all, if built for one)."
+    )
     archive_days: int = Field(
         7, ge=1, description="Idle days after which a conversation moves from Redis to SQL."
     )

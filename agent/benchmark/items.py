@@ -19,7 +19,8 @@ from knowledge_base.model import Hit, Passage
 from knowledge_base.settings import KnowledgeSettings
 
 PASSAGES: Final = 4
-# Two sets over the same policies: one to measure with, one to warm every side with.
+# Two sets over the same policies: one to measure with, each question asked once, so that nobody is
+# helped by having read the very prompt before; one to warm every side with.
 MEASURED: Final = (
     "What is the fee for bringing a dog?",
     "By what time do we have to leave on the last day?",
@@ -33,6 +34,42 @@ MEASURED: Final = (
     "What do I do if something is broken when we arrive?",
     "How much notice do I have to give to end a long stay?",
     "Do homes have a carbon monoxide alarm?",
+    "From what time can we get into the house?",
+    "How long has a host to answer my request?",
+    "How late may I write a review?",
+    "How long do you keep things that we forgot?",
+    "Is there a surcharge for paying in another currency?",
+    "What does a baby cot cost?",
+    "How high can the deposit be?",
+    "May a guide dog come along for free?",
+    "How old do I have to be to book?",
+    "What share do I get back under the Firm policy?",
+    "Can I cancel within a day of booking?",
+    "How quickly must a host repair the heating?",
+    "What is the service fee for guests?",
+    "How do I report a lost key?",
+    "Can we bring more guests than we booked?",
+    "Are parties allowed?",
+    "What do I get if the internet does not work?",
+    "How do I change my password?",
+    "How do I delete my account?",
+    "Do you store my card number?",
+    "How does two-step sign-in work?",
+    "What does insurance cover if I break something?",
+    "Who pays for damage that my dog does?",
+    "How do I become a host?",
+    "When are hosts paid?",
+    "What commission does a host pay?",
+    "What happens if a guest does not show up?",
+    "Can I leave my bags before check-in?",
+    "Is early check-in possible?",
+    "How do I use a voucher?",
+    "What if the home does not look like the photos?",
+    "Is there parking at the house?",
+    "How do I check that a home is accessible with a wheelchair?",
+    "Can I rebook when my flight is cancelled?",
+    "What do I do in an emergency?",
+    "How do I split the bill with friends?",
 )
 WARMING: Final = (
     "Are two cats allowed, and what do they cost?",

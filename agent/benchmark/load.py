@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,11 @@ async def measured(wanted: Wanted, asked: Items) -> dict[str, Any]:
         if isinstance(side, FrontdeskSide):
             side.judged = side.answers = 0
         levels = []
+        questions = cycle(asked.measured)
         for customers, answers in wanted.levels:
             began = time.monotonic()
-            samples = await _loop(side, asked.measured, customers, answers, wanted.tokens)
+            given = list(islice(questions, answers))
+            samples = await _loop(side, given, customers, wanted.tokens)
             seconds = time.monotonic() - began
             levels.append(
                 {
@@ -73,16 +76,12 @@ async def measured(wanted: Wanted, asked: Items) -> dict[str, Any]:
         await side.close()
 
 
-async def _loop(
-    side: Side, asked: Sequence[Item], customers: int, answers: int, tokens: int
-) -> list[Sample]:
-    numbers = iter(range(answers))
+async def _loop(side: Side, asked: Sequence[Item], customers: int, tokens: int) -> list[Sample]:
+    waiting = iter(asked)
     samples: list[Sample] = []
 
     async def customer() -> None:
-        for number in numbers:
-            sample = await _one(side, asked[number % len(asked)], tokens)
-            samples.append(sample)
+        samples.extend([await _one(side, item, tokens) for item in waiting])
 
     await asyncio.gather(*(customer() for _ in range(customers)))
     return samples

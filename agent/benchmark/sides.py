@@ -71,7 +71,8 @@ class Texts:
 
     def question(self, item: Item) -> str:
         today = time.strftime("%d %B %Y")
-        return self.prompts.render("answer_question", question=item.question, today=today).strip()
+        asked = self.prompts.render("answer_question", question=item.question, today=today)
+        return self.prompts.render("answer_lead") + asked.strip()
 
     def messages(self, item: Item) -> list[dict[str, str]]:
         return [
@@ -104,7 +105,7 @@ class FrontdeskSide(Side):
             for item in (*asked.measured, *asked.warming)
             for hit in item.hits
         }
-        wanted = [self._reader.preparation(passage) for passage in passages.values()]
+        wanted = [one for p in passages.values() for one in self._reader.preparations(p)]
         await self.engine.warm(wanted, lambda _done, _total: None)
 
     async def answer(self, item: Item, tokens: int) -> AsyncIterator[str]:

@@ -1,9 +1,9 @@
 """Reads policies with the model: which passage answers a question, and what it is asked then.
 
 Knows no search and no storage. Everything is put so that what is stable comes first: system prompt,
-passage, history, question, and only then what the model is to do with it. The first two are the
-same for every customer, and a session's next request begins like its last one, so an engine that
-keeps what it computed computes little more than the question.
+passage, what the model is to do with a question (the lead), and only then the date and the
+customer's words. All but these are the same for every customer, and a session's next request begins
+like its last one, so an engine that keeps what it computed computes little more than the question.
 """
 
 import math
@@ -72,6 +72,8 @@ class Reader:
         self._engine = engine
         self._prompts = prompts
         self._zone = ZoneInfo(time_zone)
+        self._answer_lead = prompts.render("answer_lead")
+        self._judge_lead = prompts.render("answer_judge")
 
     async def choose(
         self,
@@ -115,33 +117,39 @@ class Reader:
         priority: Priority = Priority.CUSTOMER,
     ) -> GenerationRequest:
         """Asks for the answer from the passages; the date stands behind all that is shared."""
+        said = [
+            *self._recent(question.history),
+            self._asked(question.content, datetime.now(self._zone)),
+        ]
+        has_lead = said[0].role == "user"
         return GenerationRequest(
-            messages=(
-                self._shared(*(hit.passage for hit in hits)),
-                *self._recent(question.history),
-                self._asked(question.content, datetime.now(self._zone)),
-            ),
+            messages=(self._shared(*(hit.passage for hit in hits)), *said),
             max_tokens=MAX_TOKENS,
-            shared_pieces=1 + len(hits),
+            shared_pieces=1 + len(hits) + has_lead,
             session=question.session,
             priority=priority,
         )
 
-    def preparation(self, passage: Passage) -> GenerationRequest:
+    def preparations(self, passage: Passage) -> list[GenerationRequest]:
         """What an engine can compute before anybody asks about the passage."""
-        return GenerationRequest(
-            messages=(self._shared(passage),), shared_pieces=2, priority=Priority.BACKGROUND
-        )
+        return [
+            GenerationRequest(
+                messages=(self._shared(passage), ChatMessage.of("user", lead)),
+                shared_pieces=3,
+                priority=Priority.BACKGROUND,
+            )
+            for lead in (self._answer_lead, self._judge_lead)
+        ]
 
     async def _confidence(
         self, question: Question, hit: Hit, permit: Permit | None, priority: Priority
     ) -> float:
         """1 - P(NO), the model's own, that the passage answers the question."""
-        asked = self._prompts.render("answer_judge", question=question.content)
+        asked = ChatMessage.of("user", self._judge_lead, question.content)
         answering = self.request(question, (hit,), priority)
         judging = replace(
             answering,
-            messages=(*answering.messages[:-1], ChatMessage.of("user", asked.strip())),
+            messages=(*answering.messages[:-1], asked),
             max_tokens=1,
             logprobs=10,
         )
@@ -164,7 +172,7 @@ class Reader:
 
     def _asked(self, question: str, at: datetime) -> ChatMessage:
         asked = self._prompts.render("answer_question", question=question, today=f"{at:%d %B %Y}")
-        return ChatMessage.of("user", asked.strip())
+        return ChatMessage.of("user", self._answer_lead, asked.strip())
 
     def _recent(self, history: Sequence[Message]) -> list[ChatMessage]:
         """The last few messages as the model saw them then, so that it need not read them again;

@@ -7,6 +7,7 @@ Invariant: after a publication what is no longer published is not read any furth
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from agent.conversation.reading import Reader
@@ -64,15 +65,15 @@ class Warmer:
     async def _warm(self) -> None:
         try:
             passages = await asyncio.to_thread(self._published)
-            prepared = [self._reader.preparation(passage) for passage in passages]
-            await self._engine.warm(prepared, self._show)
+            prepared = [one for passage in passages for one in self._reader.preparations(passage)]
+            await self._engine.warm(prepared, partial(self._show, len(passages)))
         except (FrontdeskError, KnowledgeError) as error:
             log.warning("Policies are read when they are asked for, not before: %s", error)
             return
         log.info("The engine has read %d passages.", self.progress.total)
 
-    def _show(self, done: int, total: int) -> None:
-        self.progress = Warmth(done, total)
+    def _show(self, passages: int, done: int, total: int) -> None:
+        self.progress = Warmth(done * passages // max(total, 1), passages)
 
     def _published(self) -> list[Passage]:
         return [

@@ -124,9 +124,10 @@ class ChatTemplate:
         shown = [_message(message, veil) for message in messages]
         rendered = self._render(veil, shown, [_tool(tool, veil) for tool in tools])
         numbered = veil.segments(rendered)
-        first = messages[0]
-        pieces = first.pieces[:shared_pieces] if first.role == "system" else ()
-        shared = sum(1 for piece in pieces if piece)
+        pieces = [piece for message in messages for piece in message.pieces]
+        shared = sum(1 for piece in pieces[:shared_pieces] if piece)
+        if messages[0].role != "system":
+            shared = 0
         ends: list[int] = []
         for at, (_, number) in enumerate(numbered, 1):
             if number >= 0 and number != len(ends):

@@ -17,7 +17,7 @@ from typing import Self
 from agent.errors import EngineBusy, EngineDead, InvalidRequest, PromptTooLong
 from agent.generation.backend import Backend
 from agent.generation.chat import ChatTemplate
-from agent.generation.llama import LlamaBackend, LlamaModel, schema_to_gbnf, usable_threads
+from agent.generation.llama import LlamaBackend, LlamaModel, Tuning, schema_to_gbnf
 from agent.generation.mailbox import Mailbox
 from agent.generation.permits import PermitPool
 from agent.generation.requests import (
@@ -52,7 +52,8 @@ class EngineSettings:
     max_sequences: int = 8
     queue_limit: int = 24
     batch_tokens: int = 512
-    threads: int = field(default_factory=usable_threads)
+    tuning: Tuning = field(default_factory=Tuning)
+    gpu_layers: int = -1
     shutdown_grace_s: float = 5.0
     cache_memory_bytes: int = 192 * 10**6
     session_memory_bytes: int = 64 * 10**6
@@ -102,11 +103,11 @@ class LlamaEngine:
     @classmethod
     def _load(cls, path: Path, *, name: str, sha256: str | None, settings: EngineSettings) -> Self:
         backend = LlamaBackend(
-            LlamaModel(path),
+            LlamaModel(path, gpu_layers=settings.gpu_layers),
             context_tokens=settings.context_tokens,
             batch_tokens=settings.batch_tokens,
             sequences=Scheduler.sequences_for(settings.max_sequences),
-            threads=settings.threads,
+            tuning=settings.tuning,
         )
         return cls(backend, name=name, sha256=sha256, settings=settings)
 

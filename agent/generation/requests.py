@@ -2,9 +2,10 @@
 
 A prompt is a list of chat messages whose content may come in pieces. Pieces are tokenized one by
 one, never across their borders, so that a leading run of pieces has the same tokens, and so the
-same KV cells, whatever follows. `shared_pieces` says how many leading pieces of the first message
-are the same for many requests (the system prompt; later a policy passage): an engine may keep
-what it computed for them. Text of people and of documents never becomes a control token.
+same KV cells, whatever follows. `shared_pieces` says how many leading pieces of a prompt that
+begins with a system message are the same for many requests (the system prompt, a policy passage,
+the words before a customer's question): an engine may keep what it computed for them, on disk
+too. Text of people and of documents never becomes a control token.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

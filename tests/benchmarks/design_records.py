@@ -18,7 +18,7 @@ from typing import Any
 from agent.evaluation.dataset import Item
 from agent.generation.backend import Chunk
 from agent.generation.chat import ChatTemplate
-from agent.generation.llama import LlamaBackend, LlamaModel, usable_threads
+from agent.generation.llama import LlamaBackend, LlamaModel
 from agent.generation.requests import ChatMessage, Sampling
 from agent.prompting import Prompts
 from tests.benchmarks.design_items import Asked
@@ -28,6 +28,10 @@ MAX_TOKENS = 64
 LEAD = 8  # tokens of the answer whose mean log-probability is kept
 KEPT = 200  # passages' states in memory
 # What stands behind the question, which itself stands first, so that an answer can share it.
+ANSWER = (
+    "\n\n(Today is {today}. Answer in full sentences, with the amount, time limit or condition"
+    " that the policy text gives.)"
+)
 TAILS = {
     "second": "\n\n(Does the policy text above answer this question of a customer?"
     " Reply YES or NO.)",
@@ -65,9 +69,8 @@ class Recorder:
         self._model = LlamaModel(weights)
         self._template = ChatTemplate(self._model.template)
         self._backend = LlamaBackend(
-            self._model, context_tokens=16384, batch_tokens=512, sequences=100,
-            threads=usable_threads(),
-        )  # fmt: skip
+            self._model, context_tokens=16384, batch_tokens=512, sequences=100
+        )
         self._system: list[int] = []
         self._states: OrderedDict[str, bytes] = OrderedDict()
         self._free = list(range(100, 0, -1))
@@ -356,10 +359,8 @@ class _Turn:
 
 def _prompted(prompts: Prompts, item: Item) -> tuple[str, str]:
     """What stands behind the question in the answer's prompt, and the first judge's message."""
-    today = f"{datetime.now(UTC):%d %B %Y}"
-    asked = prompts.render("answer_question", question=item.question, today=today).strip()
-    judged = prompts.render("answer_judge", question=item.question).strip()
-    return asked.removeprefix(item.question), judged
+    answer = ANSWER.format(today=f"{datetime.now(UTC):%d %B %Y}")
+    return answer, prompts.render("answer_judge") + item.question
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -36,6 +36,7 @@ class Product:
             **os.environ,
             "FRONTDESK_DATA_DIR": str(self.data_dir),
             "FRONTDESK_PORT": "0",
+            "FRONTDESK_TUNE": "0",
             "FRONTDESK_WARM": "0",  # two cores are for what the test asks
             **self.environment,
         }

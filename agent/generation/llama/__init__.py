@@ -11,8 +11,16 @@ import os
 # 10 s when they sleep instead. libgomp reads this as it is loaded: it stands before the import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from agent.generation.llama.contexts import LlamaBackend, LlamaEmbedder
+from agent.generation.llama.contexts import LlamaBackend, LlamaEmbedder, Tuning, build
 from agent.generation.llama.model import LlamaModel, usable_threads
 from agent.generation.llama.sampling import schema_to_gbnf
 
-__all__ = ["LlamaBackend", "LlamaEmbedder", "LlamaModel", "schema_to_gbnf", "usable_threads"]
+__all__ = [
+    "LlamaBackend",
+    "LlamaEmbedder",
+    "LlamaModel",
+    "Tuning",
+    "build",
+    "schema_to_gbnf",
+    "usable_threads",
+]

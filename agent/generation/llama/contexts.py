@@ -8,9 +8,10 @@ import hashlib
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import llama_cpp as native
 import numpy as np
@@ -18,13 +19,27 @@ from numpy.typing import NDArray
 
 from agent.errors import GenerationFailed, SetupError
 from agent.generation.backend import Chunk, Sampler
-from agent.generation.llama.model import LlamaModel
+from agent.generation.llama.model import LlamaModel, usable_threads
 from agent.generation.llama.sampling import LlamaSampler, open_sampler
 from agent.generation.requests import Sampling, TokenLogprob
 
 log = logging.getLogger("frontdesk.llama")
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+KvType = Literal["f16", "q8_0"]
+_KV_TYPES: dict[KvType, int] = {"f16": native.GGML_TYPE_F16, "q8_0": native.GGML_TYPE_Q8_0}
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a context computes: `micro_batch` tokens at a time, keys and values as `kv_type`."""
+
+    threads: int = field(default_factory=usable_threads)
+    micro_batch: int = 512
+    flash_attention: bool = True
+    kv_type: KvType = "f16"
 
 
 class _Batch:
@@ -76,25 +91,32 @@ class LlamaBackend:
         context_tokens: int,
         batch_tokens: int,
         sequences: int,
-        threads: int,
+        tuning: Tuning | None = None,
     ) -> None:
+        tuning = tuning or Tuning()
         self.vocabulary = model
         self.batch_tokens = batch_tokens
         self.sequences = sequences
         parameters = native.llama_context_default_params()
         parameters.n_ctx = min(context_tokens, model.trained_context)
-        parameters.n_batch = parameters.n_ubatch = batch_tokens
+        parameters.n_batch = batch_tokens
+        parameters.n_ubatch = min(batch_tokens, tuning.micro_batch)
         parameters.n_seq_max = sequences + 1
         self._scratch = sequences
         # One row of logits a sequence: the default keeps room for one a token, 311 MB.
         parameters.n_outputs_max = sequences + 1
         parameters.kv_unified = True
-        parameters.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        parameters.flash_attn_type = (
+            native.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            if tuning.flash_attention
+            else native.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+        parameters.type_k = parameters.type_v = _KV_TYPES[tuning.kv_type]
         self._kinds = [
             f"{name}={getattr(parameters, name)}"
             for name in ("type_k", "type_v", "flash_attn_type", "rope_freq_base", "rope_freq_scale")
         ]
-        self._context: int | None = _open_context(model, parameters, threads)
+        self._context: int | None = _open_context(model, parameters, tuning.threads)
         self.context_tokens = min(int(parameters.n_ctx), native.llama_n_ctx(self._context))
         self._memory = native.llama_get_memory(self._context)
         self._batch = _Batch(batch_tokens)
@@ -216,14 +238,18 @@ class LlamaBackend:
             for name in ("freq_base", "scaling.type", "scaling.factor", "dimension_count")
             if (value := self.vocabulary.metadata(f"{architecture}.rope.{name}"))
         ]
-        return " ".join([*self._kinds, *rope, _build()])
+        return " ".join([*self._kinds, *rope, build()])
 
-    def close(self) -> None:
-        """Also closes the model."""
+    def free(self) -> None:
+        """Gives the context back; the model stays open."""
         context, self._context = self._context, None
         if context:
             native.llama_free(context)
-            self.vocabulary.close()
+
+    def close(self) -> None:
+        """Also closes the model."""
+        self.free()
+        self.vocabulary.close()
 
 
 class LlamaEmbedder:
@@ -277,7 +303,7 @@ class LlamaEmbedder:
 
 
 @cache
-def _build() -> str:
+def build() -> str:
     """Of the very libraries that compute: a build of the same version for another processor, or
     with another option, may give other numbers."""
     digest = hashlib.sha256()

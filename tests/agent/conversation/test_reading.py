@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -108,12 +109,41 @@ async def test_a_question_of_two_parts_gets_two_passages(judged: tuple[Reader, J
     system, first, second = request.messages[0].pieces
     assert PETS in first
     assert LEAVING in second
-    assert request.shared_pieces == 3
-    assert "Today is" not in system + first + second, "what changes stands behind what is shared"
+    lead, words = request.messages[1].pieces
+    assert request.shared_pieces == 4
+    assert asked.content in words
+    assert "Today is" not in system + first + second + lead, "what changes stands behind"
 
 
 async def test_without_a_passage_nothing_is_chosen(judged: tuple[Reader, Judged]) -> None:
     assert (await judged[0].choose(Question("?"), [])).hits == ()
+
+
+async def test_what_is_prepared_is_all_but_the_question_and_the_date() -> None:
+    reader, engine = reader_on(ScriptedBackend(lambda _prompt: "It is 35 EUR."))
+    hits = (a_hit(PETS, 0.3),)
+    await engine.warm(reader.preparations(hits[0].passage), lambda _done, _total: None)
+    read = engine.stats.prefill_tokens
+    asked = Question("What does a dog cost?")
+    await reader.choose(asked, hits)
+    await finished(engine, reader.request(asked, hits))
+    today = datetime.now(UTC).strftime("Today is %d %B %Y.")
+    assert engine.stats.prefill_tokens - read < 2 * len(asked.content) + len(today) + 32
+    await engine.close()
+
+
+async def test_what_was_said_before_is_never_a_beginning_that_others_share() -> None:
+    reader, engine = reader_on(ScriptedBackend(lambda _prompt: "It is 35 EUR."))
+    said = Message(
+        id="m1",
+        role="ai_agent",
+        content="Ann, your code is 4711.",
+        created_at="2026-11-23T10:00:00Z",
+    )
+    request = reader.request(Question("And a dog?", (said,)), (a_hit(PETS, 0.9),))
+    pieces = [piece for message in request.messages for piece in message.pieces]
+    assert "4711" not in "".join(pieces[: request.shared_pieces])
+    await engine.close()
 
 
 async def finished(engine: LlamaEngine, request: GenerationRequest) -> Finished:

@@ -155,7 +155,7 @@ async def test_many_conversations_in_a_small_context_all_end_and_go_on() -> None
 @pytest.fixture(scope="module")
 def real(chat_weights: Path) -> Iterator[LlamaBackend]:
     backend = LlamaBackend(
-        LlamaModel(chat_weights), context_tokens=2048, batch_tokens=512, sequences=8, threads=2
+        LlamaModel(chat_weights), context_tokens=2048, batch_tokens=512, sequences=8
     )
     yield backend
     backend.close()
