@@ -21,7 +21,7 @@ PREFILL_ALONE = 128
 # A step while answers stream: about 0.3 s of prefill between two of their tokens.
 PREFILL_WHILE_DECODING = 32
 # Rows of a step that answers may fill with guesses of their next tokens. 1.5B Q4_K_M on two cores:
-# 1 row 46 ms, 2 75, 4 126, 8 208, 16 261, 32 465: sixteen cost twice as much as four.
+# 1 row 31 ms, 2 44, 4 66, 8 110, 16 133, 32 238: sixteen cost twice as much as four.
 GUESS_ROWS = 16
 # Background work (priority 2 and above): short steps even when nobody else is there, for who comes
 # in the middle of one waits it out; beside others, few tokens and only in every fourth step.
