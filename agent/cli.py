@@ -224,7 +224,7 @@ def models_optimize(
     settings = load_settings(model=model)
     tell = _tell if sys.stderr.isatty() else lambda _line: None
     found = optimize_model(settings, tell, use=use)
-    print(f"{found.weights.name}: {found.weights.path}")
+    print(f"{found.weights.name}: {found.weights.path}\n  {'':<42}{'now':>12}{'new':>12}")
     for name, before, after in found.lines:
         print(f"  {name:<42}{before:>12}{after:>12}")
     if not use:

@@ -155,8 +155,8 @@ def optimize_model(settings: Settings, tell: Callable[[str], None], *, use: bool
     on the sample company's policies; with `use` it answers from the next start on."""
     source = resolve(settings.model, settings.weights_dir)
     target = settings.weights_dir / f"{source.path.stem}.{FORMAT.lower()}.gguf"
-    if source.path == target:
-        raise InvalidRequest(f"{source.path.name} is what this command makes; give the original.")
+    if source.path.stem.endswith(f".{FORMAT.lower()}"):
+        raise InvalidRequest(f"{source.path.name} is what this command makes already.")
     known = tuned.recall(settings.weights_dir, source.sha256)
     texts = [file.read_text(encoding="utf-8") for file in _sample()]
     tuning = known.tuning if known else Tuning()
