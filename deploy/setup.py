@@ -42,6 +42,7 @@ RECORD = VENV / "frontdesk-weights.json"
 BUILD_LOG = VENV / "llama-build.log"
 ENGINE = "llama-cpp-python"
 CMAKE_FILE = ROOT / "deploy" / "llama_cpp.cmake"
+AMX_FILE = ROOT / "deploy" / "amx_tile_config.h"
 CMAKE_ARGS = [
     "-DGGML_NATIVE=ON",  # the kernels of this very processor
     "-DLLAVA_BUILD=OFF",
@@ -99,7 +100,7 @@ def wait_for(lock: int) -> None:
 
 def packages() -> bool:
     """The virtual environment with everything in requirements.lock, and Frontdesk in it."""
-    inputs = [LOCK, ROOT / "pyproject.toml", CMAKE_FILE, Path(__file__)]
+    inputs = [LOCK, ROOT / "pyproject.toml", CMAKE_FILE, AMX_FILE, Path(__file__)]
     key = digest(sys.version, str(ROOT), engine_key(), *(path.read_text() for path in inputs))
     if PYTHON.exists() and stamp().get("packages") == key:
         return False
@@ -186,7 +187,8 @@ def cache_dir() -> Path:
 def engine_key() -> str:
     """What a built engine depends on: its source, this processor, the compiler, the options."""
     entry = lock_entries()[ENGINE]
-    options = [*CMAKE_ARGS, os.environ.get("CMAKE_ARGS", ""), CMAKE_FILE.read_text()]
+    files = (CMAKE_FILE.read_text(), AMX_FILE.read_text())
+    options = [*CMAKE_ARGS, os.environ.get("CMAKE_ARGS", ""), *files]
     return digest(entry, processor(), " ".join(platform.libc_ver()), compiler() or "", *options)
 
 
