@@ -19,6 +19,7 @@ from agent.conversation.warming import Warmer
 from agent.errors import SetupError, Unavailable
 from agent.events.broadcast import Broadcaster
 from agent.generation import tuned
+from agent.generation.drafting import TYPICAL
 from agent.generation.embedding import LlamaEmbeddings
 from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.llama import Tuning
@@ -188,12 +189,13 @@ async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
         key = settings.engine_key.get_secret_value() if settings.engine_key else None
         return await RemoteEngine.open(settings.engine_url, key=key, model=settings.engine_model)
     weights = await asyncio.to_thread(resolve, settings.model, settings.weights_dir)
-    tuning = await asyncio.to_thread(_tuning, settings, weights)
+    tuning, step_costs = await asyncio.to_thread(_tuning, settings, weights)
     limits = EngineSettings(
         context_tokens=settings.context_tokens,
         max_sequences=settings.sequences,
         queue_limit=settings.queue,
         tuning=tuning,
+        step_costs=step_costs,
         gpu_layers=-1 if settings.gpu_layers is None else settings.gpu_layers,
         cache_memory_bytes=settings.cache_memory_mb * 10**6,
         cache_folder=settings.data_dir / "policy_cache",
@@ -206,14 +208,16 @@ async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
     )
 
 
-def _tuning(settings: Settings, weights: Weights) -> Tuning:
+def _tuning(settings: Settings, weights: Weights) -> tuple[Tuning, tuple[float, ...]]:
     found = tuned.recall(settings.weights_dir, weights.sha256)
     if found is None and settings.tune:
         log.info("Measuring once which settings are fastest on this machine: about 15 seconds.")
         found = tuned.measured(settings.weights_dir, weights.path, weights.sha256, log.info)
         log.info("The model runs with %s.", found)
     tuning = found.tuning if found is not None else Tuning()
-    return tuning if settings.threads is None else replace(tuning, threads=settings.threads)
+    if settings.threads is not None:
+        tuning = replace(tuning, threads=settings.threads)
+    return tuning, found.speed.steps if found is not None else TYPICAL
 
 
 async def _secrets(records: Records, settings: Settings, name: str) -> tuple[bytes, ...]:

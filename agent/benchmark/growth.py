@@ -17,7 +17,7 @@ from typing import Any, Final
 from langchain_core.embeddings import Embeddings
 
 from agent.benchmark import items
-from agent.benchmark.items import MEASURED, Item
+from agent.benchmark.items import MEASURED, Item, Items
 from agent.benchmark.sides import FrontdeskSide
 from knowledge_base.library import Library
 from knowledge_base.settings import KnowledgeSettings
@@ -26,6 +26,7 @@ LENGTHS: Final = {100: 400, 200: 800, 400: 1600}  # tokens: characters
 SIZES: Final = (100, 1_000, 10_000, 100_000)
 _DIMENSIONS: Final = 384
 _ROUNDS: Final = 3
+_QUESTIONS: Final = 16
 
 
 class _Generated(Embeddings):
@@ -65,14 +66,16 @@ async def _growth(
         for tokens, characters in LENGTHS.items():
             tell(f"passages of {tokens} tokens")
             found = await asyncio.to_thread(items.prepare, embeddings, characters=characters)
-            await side.publish(found)
-            by_length[str(tokens)] = await _first_words(side, found.measured)
+            asked = found.measured[:_QUESTIONS]
+            await side.publish(Items(asked, ()))
+            by_length[str(tokens)] = await _first_words(side, asked)
         answers = await asyncio.to_thread(items.prepare, embeddings, characters=460)
-        await side.publish(answers)
+        asked = answers.measured[:_QUESTIONS]
+        await side.publish(Items(asked, ()))
         by_size = {}
         for size in SIZES:
             tell(f"a library of {size:,} passages")
-            by_size[str(size)] = await _in_a_library(side, answers.measured, embeddings, size)
+            by_size[str(size)] = await _in_a_library(side, asked, embeddings, size)
     finally:
         await side.close()
     return [

@@ -15,7 +15,8 @@ Report = dict[str, Any]
 
 HEAD: Final = (
     "| side | customers | first words p50 s | p95 s | slowest / median | whole answer p50 s |"
-    " answers a minute | failed | peak MB |\n|---|---|---|---|---|---|---|---|---|"
+    " answers a minute | tokens a second | failed | peak MB |\n|---|---|---|---|---|---|---|---|"
+    "---|---|"
 )
 
 
@@ -25,8 +26,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ranked[max(0, min(len(ranked) - 1, math.ceil(share * len(ranked)) - 1))]
 
 
-def summary(level: Report) -> Report:
-    """Numbers of one side at one number of customers; None where every answer failed."""
+def summary(level: Report, tokens: int) -> Report:
+    """Numbers of one side at one number of customers, of answers of so many tokens; None where
+    every answer failed."""
     whole = [sample for sample in level["samples"] if sample["error"] is None]
     firsts = [sample["first_s"] for sample in whole]
     return {
@@ -38,6 +40,7 @@ def summary(level: Report) -> Report:
         "slowest_to_median": max(firsts) / median(firsts) if firsts else None,
         "total_p50_s": median(sample["total_s"] for sample in whole) if whole else None,
         "answers_a_minute": 60 * len(whole) / level["seconds"],
+        "tokens_a_second": tokens * len(whole) / level["seconds"],
     }
 
 
@@ -66,13 +69,15 @@ def table(report: Report) -> str:
         for one in side["summary"]:
             numbers = (
                 *(one["first_p50_s"], one["first_p95_s"], one["slowest_to_median"]),
-                *(one["total_p50_s"], one["answers_a_minute"]),
+                *(one["total_p50_s"], one["answers_a_minute"], one["tokens_a_second"]),
             )
             cells = " | ".join("-" if n is None else f"{n:.2f}" for n in numbers)
             lines.append(
                 f"| {side['side']} | {one['customers']} | {cells} | {one['failed']} |"
                 f" {side['peak_mb']:.0f} |"
             )
+    judged = report["sides"][0]["judged"]
+    lines.append(f"\nA judge ran before {judged:.0%} of Frontdesk's answers.")
     lines.extend(
         f"\nAgainst {one['against']}, {one['customers']} at once: first words"
         f" {one['first_words_sooner']:.1f} times sooner,"

@@ -75,7 +75,7 @@ def _apart(wanted: Wanted) -> report.Report:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise FrontdeskError(f"{wanted.side} could not be measured: {last}")
     side: report.Report = json.loads(done.stdout.strip().splitlines()[-1])
-    side["summary"] = [report.summary(level) for level in side["levels"]]
+    side["summary"] = [report.summary(level, wanted.tokens) for level in side["levels"]]
     return side
 
 

@@ -17,6 +17,7 @@ from typing import Self
 from agent.errors import EngineBusy, EngineDead, InvalidRequest, PromptTooLong
 from agent.generation.backend import Backend
 from agent.generation.chat import ChatTemplate
+from agent.generation.drafting import TYPICAL
 from agent.generation.llama import LlamaBackend, LlamaModel, Tuning, schema_to_gbnf
 from agent.generation.mailbox import Mailbox
 from agent.generation.permits import PermitPool
@@ -45,6 +46,7 @@ RETRY_AFTER_S = (1.0, 60.0)
 class EngineSettings:
     """`context_tokens` are the KV cells of all sequences together: 28.7 kB each with a 1.5B model
     in f16, so 8192 are 235 MB. `queue_limit` requests may wait beyond `max_sequences` that run.
+    `step_costs` are the seconds of steps with `drafting.ROWS` rows on this machine.
     `cache_folder` None: policies' states are kept in memory only; `cache_disk_bytes` None: 4 GB or
     a tenth of what is free."""
 
@@ -53,6 +55,7 @@ class EngineSettings:
     queue_limit: int = 24
     batch_tokens: int = 512
     tuning: Tuning = field(default_factory=Tuning)
+    step_costs: tuple[float, ...] = TYPICAL
     gpu_layers: int = -1
     shutdown_grace_s: float = 5.0
     cache_memory_bytes: int = 192 * 10**6
@@ -81,6 +84,7 @@ class LlamaEngine:
             batch_tokens=backend.batch_tokens,
             max_sequences=settings.max_sequences,
             is_saved=self._states.has,
+            costs=settings.step_costs,
         )
         self._worker = Worker(backend, scheduler, self._states)
         self._permits = PermitPool(

@@ -60,9 +60,9 @@ class Kept(Run):
 
 @dataclass(slots=True, eq=False)
 class Task(Run):
-    """One request: `tokens` is its prompt, and grows by what is generated; `daring` is how many
-    tokens ahead are guessed, which grows while guesses come true. With `max_tokens` 0 it
-    only wants its shared beginning to be there. `bounds` are the lengths of the beginnings that it
+    """One request: `tokens` is its prompt, and grows by what is generated; `trust` is how likely a
+    token that is guessed ahead comes true, as far as was seen. With `max_tokens` 0 it only
+    wants its shared beginning to be there. `bounds` are the lengths of the beginnings that it
     shares with others, shortest first."""
 
     id: int = 0
@@ -74,7 +74,7 @@ class Task(Run):
     base: Kept | None = None
     cached: int = 0
     shelf: "Shelved | None" = None
-    daring: int = 1
+    trust: float = 0.6
 
     @property
     def decoding(self) -> bool:

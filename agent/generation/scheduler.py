@@ -11,7 +11,7 @@ then one decode of the rows of `plan`, then `done` or `failed`.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from agent.generation.drafting import guess
+from agent.generation.drafting import TYPICAL, guess, worthwhile
 from agent.generation.residence import Residence, kept_places
 from agent.generation.runs import Cut, Load, Move, Row, Run, Task, upwards
 
@@ -20,9 +20,14 @@ from agent.generation.runs import Cut, Load, Move, Row, Run, Task, upwards
 PREFILL_ALONE = 128
 # A step while answers stream: about 0.3 s of prefill between two of their tokens.
 PREFILL_WHILE_DECODING = 32
-# Rows of a step that answers may fill with guesses of their next tokens. 1.5B Q4_K_M on two cores:
-# 1 row 31 ms, 2 44, 4 66, 8 110, 16 133, 32 238: sixteen cost twice as much as four.
-GUESS_ROWS = 16
+# Tokens guessed ahead in a step, at most: of one answer, and of all.
+GUESS_LENGTH = 15
+GUESSES = 28
+# How much of `Task.trust` each token that was tried decides, and how fast trust comes back to
+# answers that nothing is guessed of.
+TRUST_RATE = 0.15
+TRUST_RETURNS = 0.04
+TRUST_AT_FIRST = 0.6
 # Background work (priority 2 and above): short steps even when nobody else is there, for who comes
 # in the middle of one waits it out; beside others, few tokens and only in every fourth step.
 BACKGROUND = 2
@@ -39,14 +44,17 @@ class Scheduler:
         batch_tokens: int,
         max_sequences: int,
         is_saved: Callable[[bytes], bool] = lambda _key: False,
+        costs: Sequence[float] = TYPICAL,
         guesses: bool = True,
     ) -> None:
-        """`is_saved` says whether a state of that key can be loaded; `guesses`: whether tokens are
-        computed ahead where an answer seems to repeat its prompt."""
+        """`is_saved` says whether a state of that key can be loaded; `costs` are the seconds of
+        steps with `drafting.ROWS` rows; `guesses`: whether tokens are computed ahead where an
+        answer seems to repeat its prompt."""
         self.residence = Residence(cells, max_sequences, is_saved)
         self.waiting: list[Task] = []
         self._batch_tokens = batch_tokens
         self._max_sequences = max_sequences
+        self._costs = costs
         self._guesses = guesses
         self._steps = 0
 
@@ -114,13 +122,13 @@ class Scheduler:
     def plan(self) -> list[Row]:
         """The rows of the next step; there are some whenever somebody runs who generates."""
         self._steps += 1
-        rows = self._decode([task for task in self.running if task.decoding])
-        if rows:
+        writing = [task for task in self.running if task.decoding]
+        if writing:
             limit = PREFILL_WHILE_DECODING
         else:
             limit = BACKGROUND_ALONE if self._background_only else PREFILL_ALONE
-        taken = sum(row.count + len(row.guessed) for row in rows)
-        return rows + list(self._prefill(min(limit, self._batch_tokens - taken)))
+        read = list(self._prefill(min(limit, self._batch_tokens - len(writing))))
+        return self._decode(writing, sum(row.count for row in read)) + read
 
     def done(self, rows: Sequence[Row]) -> None:
         """The rows were computed."""
@@ -133,11 +141,9 @@ class Scheduler:
         assert isinstance(task, Task), "only answers are guessed ahead"  # noqa: S101
         guessed = len(row.guessed)
         task.computed += accepted
-        if accepted == guessed:
-            task.daring = min(2 * max(task.daring, guessed), GUESS_ROWS)
-            return None
-        task.daring = accepted + 1
-        return Cut(task.sequence, task.computed)
+        for place in range(min(accepted + 1, guessed)):
+            task.trust += TRUST_RATE * ((place < accepted) - task.trust)
+        return None if accepted == guessed else Cut(task.sequence, task.computed)
 
     def warmed(self) -> list[Task]:
         """The tasks that wanted no more than their beginning, and have it."""
@@ -162,14 +168,23 @@ class Scheduler:
     def _background_only(self) -> bool:
         return all(task.priority >= BACKGROUND for task in self.running)
 
-    def _decode(self, tasks: Sequence[Task]) -> list[Row]:
-        rows = []
-        for task in tasks:
-            room = task.prompt_tokens + task.max_tokens - len(task.tokens) - 1
-            ahead = min(GUESS_ROWS // len(tasks) - 1, task.daring, room)
-            guessed = tuple(guess(task.tokens, ahead)) if self._guesses else ()
-            rows.append(Row(task, task.computed, 1, True, guessed))
-        return rows
+    def _decode(self, tasks: Sequence[Task], read: int) -> list[Row]:
+        """A row each, and guesses as far as they pay beside so many rows that are read."""
+        rows = len(tasks) + read
+        guesses = [self._guess(task) for task in tasks] if self._guesses else [[]] * len(tasks)
+        offers = [(len(words), task.trust) for task, words in zip(tasks, guesses, strict=True)]
+        most = min(GUESSES, self._batch_tokens - rows)
+        found = []
+        ahead = worthwhile(offers, rows, most, self._costs)
+        for task, words, count in zip(tasks, guesses, ahead, strict=True):
+            if words and not count:
+                task.trust += TRUST_RETURNS * (TRUST_AT_FIRST - task.trust)
+            found.append(Row(task, task.computed, 1, True, tuple(words[:count])))
+        return found
+
+    def _guess(self, task: Task) -> list[int]:
+        room = task.prompt_tokens + task.max_tokens - len(task.tokens) - 1
+        return guess(task.tokens, min(GUESS_LENGTH, room))
 
     def _prefill(self, budget: int) -> Iterator[Row]:
         """The most important class first; in it, half to whom waits longest, so that nobody

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agent.generation.drafting import ROWS
 from agent.generation.llama import LlamaModel, Tuning, build, usable_threads
 from agent.generation.llama.tuning import Speed, described, tune
 
@@ -42,7 +43,9 @@ def recall(folder: Path, sha256: str) -> Tuned | None:
     raw = _read(folder / FILE).get(_key(sha256))
     with suppress(TypeError, KeyError, ValueError):
         if raw is not None:
-            return Tuned(Tuning(**raw["tuning"]), Speed(**raw["speed"]), str(raw["at"]))
+            speed = Speed(float(raw["speed"]["read"]), tuple(map(float, raw["speed"]["steps"])))
+            if len(speed.steps) == len(ROWS):
+                return Tuned(Tuning(**raw["tuning"]), speed, str(raw["at"]))
     return None
 
 

@@ -28,6 +28,7 @@ log = logging.getLogger("frontdesk.llama")
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
+_OUTPUTS = 96
 KvType = Literal["f16", "q8_0"]
 _KV_TYPES: dict[KvType, int] = {"f16": native.GGML_TYPE_F16, "q8_0": native.GGML_TYPE_Q8_0}
 
@@ -103,8 +104,9 @@ class LlamaBackend:
         parameters.n_ubatch = min(batch_tokens, tuning.micro_batch)
         parameters.n_seq_max = sequences + 1
         self._scratch = sequences
-        # One row of logits a sequence: the default keeps room for one a token, 311 MB.
-        parameters.n_outputs_max = sequences + 1
+        # Rows of logits for every sequence and for guesses: the default keeps room for one a token,
+        # 311 MB.
+        parameters.n_outputs_max = max(sequences + 1, _OUTPUTS)
         parameters.kv_unified = True
         parameters.flash_attn_type = (
             native.LLAMA_FLASH_ATTN_TYPE_ENABLED

@@ -12,23 +12,32 @@ from typing import Final
 
 from agent.errors import GenerationFailed
 from agent.generation.backend import Chunk
+from agent.generation.drafting import ROWS
 from agent.generation.llama.contexts import LlamaBackend, Tuning
 from agent.generation.llama.model import LlamaModel
 
 CLEARLY: Final = 0.93  # of the time that the best so far takes
 _ROUNDS: Final = 3
 _READ: Final = 64  # tokens of prefill
-_TOGETHER: Final = 4
-_STEPS: Final = 4
+_SEQUENCES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Tokens a second: prompt read, answers written one at a time and four together."""
+    """`read` tokens of a prompt a second; `steps`: seconds of a step with `drafting.ROWS` rows."""
 
     read: float
-    written: float
-    together: float
+    steps: tuple[float, ...]
+
+    @property
+    def written(self) -> float:
+        """Tokens a second of one answer."""
+        return 1 / self.steps[ROWS.index(1)]
+
+    @property
+    def together(self) -> float:
+        """Tokens a second of four answers at once."""
+        return 4 / self.steps[ROWS.index(4)]
 
     @property
     def seconds(self) -> float:
@@ -65,7 +74,7 @@ def tune(model: LlamaModel, tell: Callable[[str], None]) -> tuple[Tuning, Speed]
 def measure(model: LlamaModel, tuning: Tuning) -> Speed:
     """Raise GenerationFailed if the context cannot compute."""
     backend = LlamaBackend(
-        model, context_tokens=2048, batch_tokens=_READ * 2, sequences=_TOGETHER, tuning=tuning
+        model, context_tokens=2048, batch_tokens=_READ * 2, sequences=_SEQUENCES, tuning=tuning
     )
     try:
         return _measure(backend)
@@ -78,22 +87,16 @@ def _measure(backend: LlamaBackend) -> Speed:
     tokens = backend.vocabulary.tokenize(text * 40, control=False)
     start = _READ
     _seconds(backend, [Chunk(0, 0, tokens[:start], logits=0)])
-    for other in range(1, _TOGETHER):
-        backend.copy(0, other)
-    read, alone, together = [], [], []
+    read: list[float] = []
+    steps: dict[int, list[float]] = {rows: [] for rows in ROWS}
     for _ in range(_ROUNDS):
         read.append(_seconds(backend, [Chunk(0, start, tokens[:_READ], logits=1)]))
         backend.cut(0, start)
-        for at in range(start, start + _STEPS):
-            one = [Chunk(0, at, tokens[at : at + 1], logits=1)]
-            alone.append(_seconds(backend, one))
-        backend.cut(0, start)
-        for at in range(start, start + _STEPS):
-            four = [Chunk(s, at, tokens[at : at + 1], logits=1) for s in range(_TOGETHER)]
-            together.append(_seconds(backend, four))
-        for sequence in range(_TOGETHER):
-            backend.cut(sequence, start)
-    return Speed(_READ / median(read), 1 / median(alone), _TOGETHER / median(together))
+        for rows, seconds in steps.items():
+            for _ in range(2 if rows <= _SEQUENCES else 1):
+                seconds.append(_seconds(backend, [Chunk(0, start, tokens[:rows], logits=rows)]))
+                backend.cut(0, start)
+    return Speed(_READ / median(read), tuple(median(seconds) for seconds in steps.values()))
 
 
 def _seconds(backend: LlamaBackend, chunks: list[Chunk]) -> float:

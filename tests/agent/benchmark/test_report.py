@@ -15,7 +15,7 @@ def sample(first: float, total: float, error: str | None = None) -> dict[str, ob
 
 def side(name: str, first: float, seconds: float) -> report.Report:
     level = {"customers": 4, "seconds": seconds, "samples": [sample(first, 2 * first)] * 6}
-    return {"side": name, "peak_mb": 100.0, "summary": [report.summary(level)]}
+    return {"side": name, "peak_mb": 100.0, "summary": [report.summary(level, 64)], "judged": 0.25}
 
 
 def test_a_failure_is_counted_and_not_averaged() -> None:
@@ -24,15 +24,16 @@ def test_a_failure_is_counted_and_not_averaged() -> None:
         "seconds": 60.0,
         "samples": [sample(1, 3), sample(2, 4), sample(9, 9), sample(0, 1, "Timeout: no answer")],
     }
-    found = report.summary(level)
+    found = report.summary(level, 64)
     assert (found["answers"], found["failed"]) == (3, 1)
     assert (found["first_p50_s"], found["slowest_to_median"]) == (2, 4.5)
     assert found["answers_a_minute"] == 3
+    assert found["tokens_a_second"] == 3 * 64 / 60
 
 
 def test_a_side_that_only_fails_has_no_times() -> None:
     level = {"customers": 1, "seconds": 9.0, "samples": [sample(0, 1, "refused")]}
-    found = report.summary(level)
+    found = report.summary(level, 64)
     assert found["first_p50_s"] is None
     assert found["failed"] == 1
 
@@ -50,6 +51,7 @@ def test_ratios_say_how_many_times_better_frontdesk_is() -> None:
     table = report.table({"sides": both, "ratios": [ratio]})
     assert "| frontdesk | 4 | 0.50 |" in table
     assert "10.0 times sooner" in table
+    assert "before 25%" in table
 
 
 def test_the_picture_is_drawn_where_matplotlib_is(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from agent.generation.runs import Copy, Cut, Drop, Load, Move, Row, Save, Task
 from agent.generation.scheduler import (
     BACKGROUND_ALONE,
     BACKGROUND_BESIDE,
-    GUESS_ROWS,
+    GUESS_LENGTH,
+    GUESSES,
     PREFILL_WHILE_DECODING,
     Scheduler,
 )
@@ -491,30 +492,35 @@ def test_an_answer_that_repeats_its_prompt_is_guessed_ahead_by_ever_more() -> No
     assert steps <= 10
 
 
-def test_guesses_that_fail_are_made_shorter() -> None:
+def test_guesses_that_fail_are_made_shorter_and_come_back() -> None:
     machine = Machine()
     task = a_task([*range(100, 140), 100, 101], max_tokens=40)
-    task.daring = 8
+    task.trust = 0.95
     machine.scheduler.submit(task)
     machine.settle()
     machine.scheduler.done(machine.scheduler.plan())
     task.tokens.append(102)
     (row,) = machine.scheduler.plan()
-    assert row.guessed == tuple(range(103, 111))
+    assert row.guessed == tuple(range(103, 103 + GUESS_LENGTH))
     machine.scheduler.done([row])
     assert machine.scheduler.came_true(row, 0) == Cut(task.sequence, task.computed)
-    task.tokens.append(7)
-    assert task.daring == 1
+    lengths = []
+    for _ in range(40):
+        task.trust *= 0.7 if len(lengths) < 10 else 1.0
+        (row,) = machine.scheduler.plan()
+        lengths.append(len(row.guessed))
+    assert lengths[0] > lengths[9] == 0
+    assert lengths[-1] > 0
 
 
 def test_many_answers_at_once_share_the_rows_for_guesses() -> None:
     machine = Machine()
     tasks = [a_task([*range(100, 130), 100, 101, 102], max_tokens=30) for _ in range(SEQUENCES)]
     for task in tasks:
-        task.daring = 30
+        task.trust = 1.0
         machine.scheduler.submit(task)
     machine.settle()
     while not all(task.decoding for task in tasks):
         machine.step()
     rows = machine.scheduler.plan()
-    assert sum(1 + len(row.guessed) for row in rows if isinstance(row.run, Task)) <= GUESS_ROWS
+    assert 0 < sum(len(row.guessed) for row in rows) <= GUESSES
