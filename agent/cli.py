@@ -308,6 +308,7 @@ def bench(
     found = measure(
         store.resolve(settings.model, settings.weights_dir),
         store.resolve(None, settings.weights_dir, kind="embedding"),
+        tuning=settings.weights_dir,
         against=against,
         levels=levels,
         grow=grow,

@@ -209,11 +209,10 @@ async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
 
 
 def _tuning(settings: Settings, weights: Weights) -> tuple[Tuning, tuple[float, ...]]:
-    found = tuned.recall(settings.weights_dir, weights.sha256)
+    folder, sha256 = settings.weights_dir, weights.sha256
+    found = tuned.recall(folder, sha256)
     if found is None and settings.tune:
-        log.info("Measuring once which settings are fastest on this machine: about 15 seconds.")
-        found = tuned.measured(settings.weights_dir, weights.path, weights.sha256, log.info)
-        log.info("The model runs with %s.", found)
+        found = tuned.measured(folder, weights.path, sha256, log.info)
     tuning = found.tuning if found is not None else Tuning()
     if settings.threads is not None:
         tuning = replace(tuning, threads=settings.threads)

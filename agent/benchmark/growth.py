@@ -18,7 +18,7 @@ from langchain_core.embeddings import Embeddings
 
 from agent.benchmark import items
 from agent.benchmark.items import MEASURED, Item, Items
-from agent.benchmark.sides import FrontdeskSide
+from agent.benchmark.sides import FrontdeskSide, Subject
 from knowledge_base.library import Library
 from knowledge_base.settings import KnowledgeSettings
 
@@ -50,16 +50,16 @@ def _vector(text: str) -> list[float]:
 
 
 def growth(
-    model: Path, embeddings: Embeddings, tell: Callable[[str], None]
+    subject: Subject, embeddings: Embeddings, tell: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Medians of the seconds to the first words, by tokens a passage and by passages."""
-    return asyncio.run(_growth(model, embeddings, tell))
+    return asyncio.run(_growth(subject, embeddings, tell))
 
 
 async def _growth(
-    model: Path, embeddings: Embeddings, tell: Callable[[str], None]
+    subject: Subject, embeddings: Embeddings, tell: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    side = FrontdeskSide(model)
+    side = FrontdeskSide(subject)
     await side.open()
     try:
         by_length = {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.benchmark import items
 from agent.benchmark.items import Item, Items
-from agent.benchmark.sides import SIDES, FrontdeskSide, Side
+from agent.benchmark.sides import SIDES, FrontdeskSide, Side, Subject
 from agent.silence import silence_dependencies
 
 
@@ -32,17 +32,20 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`levels` are pairs of customers at once and answers in all."""
+    """`levels` are pairs of customers at once and answers in all; `tuned` is where it is remembered
+    what is fastest on this machine."""
 
     side: str
     model: str
+    sha256: str
+    tuned: str
     items: str
     levels: list[tuple[int, int]]
     tokens: int
 
 
 async def measured(wanted: Wanted, asked: Items) -> dict[str, Any]:
-    side = SIDES[wanted.side](Path(wanted.model))  # type: ignore[call-arg]
+    side = SIDES[wanted.side](Subject(Path(wanted.model), wanted.sha256, Path(wanted.tuned)))
     await side.open()
     try:
         if isinstance(side, FrontdeskSide):

@@ -84,6 +84,12 @@ def table(report: Report) -> str:
         f" {one['answers_a_minute']:.1f} times the answers a minute."
         for one in report["ratios"]
     )
+    if alone := report.get("overhead"):
+        lines.append(
+            f"\nOne answer, tokens a second: a bare loop of decodes {alone['bare_loop']:.1f},"
+            f" the engine without guesses {alone['engine_without_guesses']:.1f},"
+            f" the engine {alone['engine']:.1f}."
+        )
     lines.extend(
         f"\nFirst words p50 by {one['what']}: "
         + ", ".join(f"{at}: {seconds:.2f} s" for at, seconds in one["first_p50_s"].items())

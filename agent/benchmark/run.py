@@ -18,13 +18,16 @@ from typing import Any, Final
 from agent.benchmark import items, report
 from agent.benchmark.growth import growth
 from agent.benchmark.load import Wanted
-from agent.benchmark.sides import FrontdeskSide, names
+from agent.benchmark.overhead import overhead
+from agent.benchmark.sides import FrontdeskSide, Subject, names
 from agent.errors import FrontdeskError
+from agent.generation import tuned
 from agent.generation.embedding import LlamaEmbeddings
 from agent.weights.store import Weights
 
 TOKENS: Final = 64
 CHARACTERS: Final = 460  # passages of about 115 tokens: four make a prompt of about 540
+_ANSWERS_ALONE: Final = 9
 _PATIENCE_S: Final = 3600.0
 
 
@@ -32,24 +35,33 @@ def bench(
     chat: Weights,
     embedding: Weights,
     *,
+    tuning: Path,
     against: str | None,
     levels: Sequence[tuple[int, int]],
     grow: bool,
     tell: Callable[[str], None],
 ) -> report.Report:
-    """`levels` are pairs of customers at once and answers measured."""
+    """`levels` are pairs of customers at once and answers measured; `tuning` is the folder where it
+    is remembered what is fastest here."""
     peers = list(names(against))
     with (
         tempfile.TemporaryDirectory(prefix="frontdesk-bench-") as place,
         closing(LlamaEmbeddings(embedding.path)) as embeddings,
     ):
+        if tuned.recall(tuning, chat.sha256) is None:
+            tuned.measured(tuning, chat.path, chat.sha256, tell)
         tell("searching the sample's policies")
+        prepared = items.prepare(embeddings, characters=CHARACTERS)
         asked = Path(place) / "items.json"
-        asked.write_text(items.dumps(items.prepare(embeddings, characters=CHARACTERS)))
+        asked.write_text(items.dumps(prepared))
         sides = []
         for side in (FrontdeskSide.name, *peers):
             tell(f"measuring {side}")
-            wanted = Wanted(side, str(chat.path), str(asked), list(levels), TOKENS)
+            wanted = Wanted(
+                *(side, str(chat.path), chat.sha256, str(tuning), str(asked)),
+                levels=list(levels),
+                tokens=TOKENS,
+            )
             sides.append(_apart(wanted))
         found: report.Report = {
             "machine": _machine(),
@@ -59,7 +71,9 @@ def bench(
             "ratios": report.ratios(sides),
         }
         if grow:
-            found["growth"] = growth(chat.path, embeddings, tell)
+            subject = Subject(chat.path, chat.sha256, tuning)
+            found["overhead"] = overhead(subject, prepared.measured[:_ANSWERS_ALONE], tell)
+            found["growth"] = growth(subject, embeddings, tell)
         return found
 
 

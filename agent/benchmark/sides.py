@@ -13,7 +13,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +22,11 @@ import httpx
 from agent.benchmark.items import Item, Items
 from agent.conversation.reading import Question, Reader
 from agent.errors import FrontdeskError, SetupError
+from agent.generation import tuned
+from agent.generation.drafting import TYPICAL
 from agent.generation.engine import EngineSettings, LlamaEngine
-from agent.generation.llama import LlamaModel, usable_threads
+from agent.generation.llama import LlamaModel, Tuning, usable_threads
+from agent.generation.llama.tuning import described
 from agent.generation.requests import Delta, Sampling
 from agent.prompting import Prompts
 
@@ -34,12 +37,25 @@ _TIMEOUT_S: Final = 600.0
 _START_S: Final = 180.0
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The model that all sides run; `tuned` is the folder with what is fastest on this machine."""
+
+    model: Path
+    sha256: str
+    tuned: Path
+
+
 class Side(ABC):
     """`settings` are said in the report; `pid` is the process whose memory counts."""
 
     name: str
     settings: dict[str, Any]
     pid: int | None = None  # None: the process that runs this
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._model = subject.model
 
     @abstractmethod
     async def open(self) -> None: ...
@@ -84,17 +100,26 @@ class Texts:
 class FrontdeskSide(Side):
     name = "frontdesk"
 
-    def __init__(self, model: Path) -> None:
-        self._model = model
-        self.settings = {"context": CONTEXT, "threads": usable_threads(), "answer memory": "none"}
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
+        found = tuned.recall(subject.tuned, subject.sha256)
+        self.engine_settings = EngineSettings(
+            context_tokens=CONTEXT,
+            max_sequences=8,
+            queue_limit=64,
+            tuning=found.tuning if found is not None else Tuning(),
+            step_costs=found.speed.steps if found is not None else TYPICAL,
+        )
+        self.settings = {
+            "context": CONTEXT,
+            "tuning": described(self.engine_settings.tuning),
+            "answer memory": "none",
+        }
         self.judged = self.answers = 0
 
     async def open(self) -> None:
         self.engine = await LlamaEngine.open(
-            self._model,
-            name="bench",
-            sha256=None,
-            settings=EngineSettings(context_tokens=CONTEXT, max_sequences=8, queue_limit=64),
+            self._model, name="bench", sha256=None, settings=self.engine_settings
         )
         self._reader = Reader(engine=self.engine, prompts=Texts().prompts, time_zone="UTC")
 
@@ -131,8 +156,8 @@ class LangChainSide(Side):
 
     name = "langchain"
 
-    def __init__(self, model: Path) -> None:
-        self._model = model
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
         self._lock = asyncio.Lock()
         self._texts = Texts()
         self.settings = {"class": "ChatLlamaCpp", "n_ctx": CONTEXT, "n_batch": 512}
@@ -167,8 +192,8 @@ class HttpSide(Side):
     url: str
     extra: dict[str, Any]
 
-    def __init__(self, model: Path) -> None:
-        self._model = model
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject)
         self._texts = Texts()
         self.extra = {}
 
@@ -197,6 +222,8 @@ class LlamaServerSide(HttpSide):
     """llama.cpp's own server, as the wheel `xllamacpp` carries it."""
 
     name = "llama-server"
+    # Least tokens of a stretch that is moved to another place of a prompt, 0: none is.
+    cache_reuse = 0
 
     async def open(self) -> None:
         try:
@@ -209,7 +236,7 @@ class LlamaServerSide(HttpSide):
             "n_parallel": SLOTS,
             "n_ctx": CONTEXT,
             "cache_prompt": True,
-            "n_cache_reuse": 0,
+            "n_cache_reuse": self.cache_reuse,
             "flash_attn": "enabled",
             "n_batch": 2048,
             "n_ubatch": 512,
@@ -221,11 +248,19 @@ class LlamaServerSide(HttpSide):
         parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = usable_threads()
         parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
         parameters.cache_prompt = True
+        parameters.n_cache_reuse = self.cache_reuse
         parameters.port = 0
         parameters.verbosity = -1
         self.extra = {"ignore_eos": True, "cache_prompt": True}
         self._server = await asyncio.to_thread(xllamacpp.Server, parameters)
         self.url = self._server.listening_address
+
+
+class LlamaServerReuseSide(LlamaServerSide):
+    """The same with stretches of earlier prompts moved to where they are needed: not exact."""
+
+    name = "llama-server-reuse"
+    cache_reuse = 64
 
 
 class LlamaCppServerSide(HttpSide):
@@ -266,7 +301,14 @@ class LlamaCppServerSide(HttpSide):
 
 
 SIDES: Final[dict[str, type[Side]]] = {
-    side.name: side for side in (FrontdeskSide, LangChainSide, LlamaServerSide, LlamaCppServerSide)
+    side.name: side
+    for side in (
+        FrontdeskSide,
+        LangChainSide,
+        LlamaServerSide,
+        LlamaServerReuseSide,
+        LlamaCppServerSide,
+    )
 }
 
 

@@ -46,7 +46,8 @@ RETRY_AFTER_S = (1.0, 60.0)
 class EngineSettings:
     """`context_tokens` are the KV cells of all sequences together: 28.7 kB each with a 1.5B model
     in f16, so 8192 are 235 MB. `queue_limit` requests may wait beyond `max_sequences` that run.
-    `step_costs` are the seconds of steps with `drafting.ROWS` rows on this machine.
+    `step_costs` are the seconds of steps with `drafting.ROWS` rows on this machine; `guesses`:
+    whether tokens are computed ahead where an answer seems to repeat its prompt.
     `cache_folder` None: policies' states are kept in memory only; `cache_disk_bytes` None: 4 GB or
     a tenth of what is free."""
 
@@ -56,6 +57,7 @@ class EngineSettings:
     batch_tokens: int = 512
     tuning: Tuning = field(default_factory=Tuning)
     step_costs: tuple[float, ...] = TYPICAL
+    guesses: bool = True
     gpu_layers: int = -1
     shutdown_grace_s: float = 5.0
     cache_memory_bytes: int = 192 * 10**6
@@ -85,6 +87,7 @@ class LlamaEngine:
             max_sequences=settings.max_sequences,
             is_saved=self._states.has,
             costs=settings.step_costs,
+            guesses=settings.guesses,
         )
         self._worker = Worker(backend, scheduler, self._states)
         self._permits = PermitPool(

@@ -60,9 +60,8 @@ class Kept(Run):
 
 @dataclass(slots=True, eq=False)
 class Task(Run):
-    """One request: `tokens` is its prompt, and grows by what is generated; `trust` is how likely a
-    token that is guessed ahead comes true, as far as was seen. With `max_tokens` 0 it only
-    wants its shared beginning to be there. `bounds` are the lengths of the beginnings that it
+    """One request: `tokens` is its prompt, and grows by what is generated. With `max_tokens` 0 it
+    only wants its shared beginning to be there. `bounds` are the lengths of the beginnings that it
     shares with others, shortest first."""
 
     id: int = 0
@@ -74,7 +73,6 @@ class Task(Run):
     base: Kept | None = None
     cached: int = 0
     shelf: "Shelved | None" = None
-    trust: float = 0.6
 
     @property
     def decoding(self) -> bool:
@@ -159,13 +157,15 @@ Move = Drop | Copy | Cut | Save | Load
 @dataclass(frozen=True, slots=True)
 class Row:
     """`count` tokens of `run` from `start` on; `complete` when they are its last ones. `guessed`
-    tokens are computed behind them, and what of them does not come true is to be cut again."""
+    tokens are computed behind them, and what of them does not come true is to be cut again; they
+    agreed with `match` tokens before."""
 
     run: Run
     start: int
     count: int
     complete: bool
     guessed: tuple[int, ...] = ()
+    match: int = 0
 
 
 def upwards(kept: Kept | None) -> Iterator[Kept]:

@@ -11,23 +11,18 @@ then one decode of the rows of `plan`, then `done` or `failed`.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from agent.generation.drafting import TYPICAL, guess, worthwhile
+from agent.generation.drafting import TYPICAL, Guess, Trust, guess, worthwhile
 from agent.generation.residence import Residence, kept_places
 from agent.generation.runs import Cut, Load, Move, Row, Run, Task, upwards
 
 # A step without anybody decoding. 128 tokens prefill at 98 % of the rate of 512 (154 against 157
 # tokens/s with 1.5B Q4_K_M on two cores; 64 at 93 %); longer ones delay cancels and newcomers.
 PREFILL_ALONE = 128
-# A step while answers stream: about 0.3 s of prefill between two of their tokens.
-PREFILL_WHILE_DECODING = 32
-# Tokens guessed ahead in a step, at most: of one answer, and of all.
+# Rows of a step while answers stream, theirs included: at most 0.3 s between two of their tokens.
+# Kernels take 32 rows at a time: a step of 42 takes as long as one of 64 (493 ms against 320).
+ROWS_WHILE_DECODING = 32
+# Tokens guessed ahead of one answer, at most.
 GUESS_LENGTH = 15
-GUESSES = 28
-# How much of `Task.trust` each token that was tried decides, and how fast trust comes back to
-# answers that nothing is guessed of.
-TRUST_RATE = 0.15
-TRUST_RETURNS = 0.04
-TRUST_AT_FIRST = 0.6
 # Background work (priority 2 and above): short steps even when nobody else is there, for who comes
 # in the middle of one waits it out; beside others, few tokens and only in every fourth step.
 BACKGROUND = 2
@@ -56,6 +51,7 @@ class Scheduler:
         self._max_sequences = max_sequences
         self._costs = costs
         self._guesses = guesses
+        self._trust = Trust()
         self._steps = 0
 
     @staticmethod
@@ -123,12 +119,13 @@ class Scheduler:
         """The rows of the next step; there are some whenever somebody runs who generates."""
         self._steps += 1
         writing = [task for task in self.running if task.decoding]
-        if writing:
-            limit = PREFILL_WHILE_DECODING
-        else:
-            limit = BACKGROUND_ALONE if self._background_only else PREFILL_ALONE
-        read = list(self._prefill(min(limit, self._batch_tokens - len(writing))))
-        return self._decode(writing, sum(row.count for row in read)) + read
+        if not writing:
+            alone = BACKGROUND_ALONE if self._background_only else PREFILL_ALONE
+            return list(self._prefill(min(alone, self._batch_tokens)))
+        limit = min(ROWS_WHILE_DECODING, self._batch_tokens)
+        read = list(self._prefill(limit - len(writing)))
+        rows = len(writing) + sum(row.count for row in read)
+        return self._decode(writing, rows, limit - rows) + read
 
     def done(self, rows: Sequence[Row]) -> None:
         """The rows were computed."""
@@ -139,11 +136,9 @@ class Scheduler:
         """The first `accepted` guessed tokens of the row were what the model chose itself."""
         task = row.run
         assert isinstance(task, Task), "only answers are guessed ahead"  # noqa: S101
-        guessed = len(row.guessed)
         task.computed += accepted
-        for place in range(min(accepted + 1, guessed)):
-            task.trust += TRUST_RATE * ((place < accepted) - task.trust)
-        return None if accepted == guessed else Cut(task.sequence, task.computed)
+        self._trust.saw(Guess(row.guessed, row.match), accepted)
+        return None if accepted == len(row.guessed) else Cut(task.sequence, task.computed)
 
     def warmed(self) -> list[Task]:
         """The tasks that wanted no more than their beginning, and have it."""
@@ -168,23 +163,22 @@ class Scheduler:
     def _background_only(self) -> bool:
         return all(task.priority >= BACKGROUND for task in self.running)
 
-    def _decode(self, tasks: Sequence[Task], read: int) -> list[Row]:
-        """A row each, and guesses as far as they pay beside so many rows that are read."""
-        rows = len(tasks) + read
-        guesses = [self._guess(task) for task in tasks] if self._guesses else [[]] * len(tasks)
-        offers = [(len(words), task.trust) for task, words in zip(tasks, guesses, strict=True)]
-        most = min(GUESSES, self._batch_tokens - rows)
+    def _decode(self, tasks: Sequence[Task], rows: int, room: int) -> list[Row]:
+        """A row each, and guesses as far as they pay in a step of `rows` rows without them, at most
+        `room` tokens in all."""
+        guesses = [self._guess(task) for task in tasks]
+        offers = [self._trust.chances(guessed) for guessed in guesses]
+        ahead = worthwhile(offers, rows, room, self._costs)
         found = []
-        ahead = worthwhile(offers, rows, most, self._costs)
-        for task, words, count in zip(tasks, guesses, ahead, strict=True):
-            if words and not count:
-                task.trust += TRUST_RETURNS * (TRUST_AT_FIRST - task.trust)
-            found.append(Row(task, task.computed, 1, True, tuple(words[:count])))
+        for task, guessed, count in zip(tasks, guesses, ahead, strict=True):
+            if guessed.tokens and not count:
+                self._trust.passed(guessed)
+            found.append(Row(task, task.computed, 1, True, guessed.tokens[:count], guessed.match))
         return found
 
-    def _guess(self, task: Task) -> list[int]:
+    def _guess(self, task: Task) -> Guess:
         room = task.prompt_tokens + task.max_tokens - len(task.tokens) - 1
-        return guess(task.tokens, min(GUESS_LENGTH, room))
+        return guess(task.tokens, min(GUESS_LENGTH, room) if self._guesses else 0)
 
     def _prefill(self, budget: int) -> Iterator[Row]:
         """The most important class first; in it, half to whom waits longest, so that nobody

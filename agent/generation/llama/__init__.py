@@ -8,12 +8,14 @@ import os
 
 # Threads of OpenMP spin when they wait for each other, at the end of every step of a graph.
 # Spinning long, they spin away their own partner's time whenever anything else wants a core;
-# sleeping at once, they are woken a thousand times a token. A token of the 1.5B on two cores:
-# 44 ms asleep at once, 28 after a short spin (1,000 rounds), 25 after the default's long one;
-# beside two busy processes 100, 64 and 50 to 1,800. libgomp reads this when it is loaded, so it
-# stands before the import.
+# sleeping at once, they are woken a thousand times a token (agent/README.md has the table). libgomp
+# spins shorter still, 100 rounds, while it counts more threads than cores, which it does for any
+# but a program's first thread; with the policy `active` these are 1,000: a token of the 1.5B takes
+# 61 ms instead of 83 in the engine's thread. libgomp reads this when it is loaded, so it stands
+# before the import.
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ["OMP_WAIT_POLICY"] = "active"
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 from agent.generation.llama.contexts import LlamaBackend, LlamaEmbedder, Tuning, build
 from agent.generation.llama.model import LlamaModel, usable_threads

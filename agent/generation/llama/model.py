@@ -18,6 +18,7 @@ import numpy as np
 
 from agent.errors import EngineDead, SetupError
 from agent.generation.backend import TemplateSource
+from agent.generation.llama.pages import ask_for_huge_pages
 
 log = logging.getLogger("frontdesk.llama")
 
@@ -36,6 +37,13 @@ def _log(level: int, text: bytes, _user: object) -> None:
         log.warning("%s", line)
     else:  # what llama.cpp warns of in files that work is no news to who runs the product
         log.info("%s", line)
+
+
+@native.llama_progress_callback  # type: ignore[untyped-decorator]
+def _filling(progress: float, _user: object) -> bool:
+    if progress == 0:  # the weights' buffers are there and still empty
+        ask_for_huge_pages()
+    return True
 
 
 @cache
@@ -58,6 +66,7 @@ class LlamaModel:
         # would stay beside them: 1,790 MB resident instead of 1,190 with the 1.5B model.
         parameters.n_gpu_layers = gpu_layers
         parameters.load_mode = native.LLAMA_LOAD_MODE_NONE
+        parameters.progress_callback = _filling
         self.handle = native.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:
             raise SetupError(

@@ -75,3 +75,10 @@ def test_an_unknown_peer_is_named_with_the_known_ones() -> None:
     with pytest.raises(SetupError, match="llama-server"):
         list(sides.names("vllm"))
     assert list(sides.names("langchain, frontdesk")) == ["langchain"]
+
+
+def test_the_engine_is_said_beside_a_bare_loop() -> None:
+    both = [side("frontdesk", 0.5, 60.0)]
+    alone = {"bare_loop": 17.2, "engine_without_guesses": 17.0, "engine": 21.6}
+    table = report.table({"sides": both, "ratios": [], "overhead": alone})
+    assert "bare loop of decodes 17.2, the engine without guesses 17.0, the engine 21.6" in table
