@@ -260,23 +260,52 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first items.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Measure this instead of Frontdesk: langchain.")
+    ] = None,
     data_dir: DataDir = None,
     model: Model = None,
 ) -> None:
-    """Measure answers against an evaluation file."""
-    from agent.evaluation.dataset import load_items
-    from agent.evaluation.runner import evaluate_apart
+    """Measure answers against an evaluation file. An interrupted run with --out goes on where it
+    stopped when it is started again."""
+    from agent.evaluation.baseline import BASELINES
+    from agent.evaluation.dataset import Item, load_items
+    from agent.evaluation.journal import Journal, fingerprint
+    from agent.evaluation.measuring import measure
+    from agent.evaluation.page import page
+    from agent.evaluation.runner import answers_apart
+    from agent.prompting import Prompts
 
+    if baseline is not None and baseline not in BASELINES:
+        raise typer.BadParameter(f"choose of {', '.join(BASELINES)}", param_hint="--baseline")
+    if baseline is not None and kb_dir is None:
+        raise typer.BadParameter("a baseline needs documents of its own", param_hint="--kb")
     settings = load_settings(data_dir=data_dir, model=model)
     items = load_items(file, limit)
-    if kb_dir is None:
-        lines = [item.model_dump(mode="json") for item in items]
-        report = asyncio.run(_result(settings, "evaluate", items=lines))
+
+    def ask(left: list[Item]) -> AsyncIterator[dict[str, Any]]:
+        if kb_dir is None:
+            told = [item.model_dump(mode="json") for item in left]
+            return _command(settings, "evaluate", items=told)
+        answers = answers_apart if baseline is None else BASELINES[baseline]
+        return answers(settings, kb_dir, left, _count)
+
+    if out is None:
+        report = asyncio.run(measure(items, ask, None, _count))
     else:
-        report = asyncio.run(evaluate_apart(settings, kb_dir, items, _count))
-    text = json.dumps(report, ensure_ascii=False, indent=1)
-    if out is not None:
-        out.write_text(text + "\n", encoding="utf-8")
+        prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
+        measured = fingerprint(
+            *(baseline or "frontdesk", str(settings.model), prompts.revision()),
+            *(file, kb_dir or str(settings.data_dir)),
+        )
+        with Journal(out.with_suffix(".partial.jsonl"), measured) as journal:
+            report = asyncio.run(measure(items, ask, journal, _count))
+            text = json.dumps(report, ensure_ascii=False, indent=1)
+            out.write_text(text + "\n", encoding="utf-8")
+            out.with_suffix(".html").write_text(page(report), encoding="utf-8")
+            journal.done()
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
     print(json.dumps({k: v for k, v in report.items() if k != "per_item"}, indent=1))
 
 

@@ -134,7 +134,7 @@ async def kb_rebuild(library: Library) -> AsyncIterator[Line]:
 
 async def evaluate(answerer: Answerer, items: list[Line]) -> AsyncIterator[Line]:
     parsed = [Item.model_validate(item) for item in items]
-    async for line in followed(lambda show: runner.evaluate(answerer, parsed, show)):
+    async for line in runner.answers(answerer, parsed):
         yield line
 
 

@@ -1,4 +1,4 @@
-"""Asks every question of an evaluation file and writes down what happened.
+"""Asks every question of an evaluation file and says what happened.
 
 Invariant: an item that fails is a record with outcome "failed", never a missing one.
 """
@@ -6,29 +6,32 @@ Invariant: an item that fails is a record with outcome "failed", never a missing
 import asyncio
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.errors import FrontdeskError
 from agent.evaluation.dataset import Item
-from agent.evaluation.scoring import Record, summarize
+from agent.evaluation.scoring import Record
 from agent.services import open_answering
 from agent.settings import Settings
 from knowledge_base.library import Library
 from knowledge_base.model import Progress as KnowledgeProgress
 
+Line = dict[str, Any]
 Progress = Callable[[int, int], None]
 AT_ONCE: Final = 4
+_SHOWN: Final = 4  # passages that a report shows
 
 
-async def evaluate_apart(
-    settings: Settings, folder: Path, items: Sequence[Item], progress: Progress | None = None
-) -> dict[str, Any]:
-    """Evaluate on a knowledge base of the folder's own, in a temporary place.
+async def answers_apart(
+    settings: Settings, folder: Path, items: Sequence[Item], progress: Progress
+) -> AsyncIterator[Line]:
+    """Answer from a knowledge base of the folder's own, in a temporary place.
 
     `folder` has documents, or a `docs.jsonl` of `{id, title?, text}`; live stores are not touched.
+    `progress` is of the documents.
     """
     with tempfile.TemporaryDirectory(prefix="frontdesk-eval-") as place:
         apart = settings.model_copy(
@@ -37,53 +40,51 @@ async def evaluate_apart(
         async with open_answering(apart) as answering:
             library = answering.knowledge.library
             await asyncio.to_thread(_take_in, library, folder, progress)
-            return await evaluate(answering.answerer, items, progress)
+            async for line in answers(answering.answerer, items):
+                yield line
 
 
-def _take_in(library: Library, folder: Path, progress: Progress | None) -> None:
-    def show(at: KnowledgeProgress) -> None:
-        if progress:
-            progress(at.done, at.total)
-
+def listed_texts(folder: Path) -> list[tuple[str, str, str | None]] | None:
+    """Id, text and title of each document of a `docs.jsonl`; None if the folder has none."""
     listed = folder / "docs.jsonl" if folder.is_dir() else folder
     if not listed.is_file():
+        return None
+    documents = [
+        json.loads(line) for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    return [(one["id"], one["text"], one.get("title")) for one in documents]
+
+
+def _take_in(library: Library, folder: Path, progress: Progress) -> None:
+    def show(at: KnowledgeProgress) -> None:
+        progress(at.done, at.total)
+
+    texts = listed_texts(folder)
+    if texts is None:
         library.add_paths([folder], source="evaluation", publish=True, progress=show)
-        return
-    texts = []
-    for line in listed.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            document = json.loads(line)
-            texts.append((document["id"], document["text"], document.get("title")))
-    library.add_texts(texts, source="evaluation", publish=True, progress=show)
+    else:
+        library.add_texts(texts, source="evaluation", publish=True, progress=show)
 
 
-async def evaluate(
-    answerer: Answerer,
-    items: Sequence[Item],
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """The report of the contract. Document ids are the documents' keys (paths)."""
+async def answers(answerer: Answerer, items: Sequence[Item]) -> AsyncIterator[Line]:
+    """A `record` of each item as it is done, a few at a time, and as the `result` what answered.
+    Document ids are the documents' keys (paths)."""
     documents = await asyncio.to_thread(answerer.library.documents)
     keys = {document.id: document.key for document in documents}
     gate = asyncio.Semaphore(AT_ONCE)
-    done = 0
 
     async def one(item: Item) -> Record:
-        nonlocal done
         async with gate:
-            record = await _ask(answerer, item, keys)
-        done += 1
-        if progress:
-            progress(done, len(items))
-        return record
+            return await _ask(answerer, item, keys)
 
-    records = await asyncio.gather(*(one(item) for item in items))
-    return {
-        **summarize(items, records),
-        "model": answerer.model.name,
-        "revision": answerer.revision,
-        "per_item": records,
-    }
+    asked = [asyncio.create_task(one(item)) for item in items]
+    try:
+        for record in asyncio.as_completed(asked):
+            yield {"record": await record}
+    finally:
+        for task in asked:
+            task.cancel()
+    yield {"result": {"model": answerer.model.name, "revision": answerer.revision}}
 
 
 async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
@@ -98,15 +99,14 @@ async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
     if done is None or done.message.timings is None:
         return _failed(item, "The answer did not end.")
     message, timings = done.message, done.message.timings
-    texts = {
-        (hit.passage.document_id, hit.passage.section, hit.passage.revision): hit.passage.text
-        for hit in reversed(done.hits)
-    }
+    passages = [hit.passage for hit in done.hits]
+    texts = {(p.document_id, p.section, p.revision): p.text for p in reversed(passages)}
     return {
         "id": item.id,
         "question": item.question,
         "gold": item.answer,
         "gold_docs": item.gold,
+        "answerable": item.answerable,
         "answer": message.content,
         "outcome": message.outcome,
         "replaced": done.replaced,
@@ -119,9 +119,10 @@ async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
             }
             for citation in message.citations or ()
         ],
-        "retrieved": list(
-            dict.fromkeys(keys.get(h.passage.document_id, h.passage.document_id) for h in done.hits)
-        ),
+        "retrieved": list(dict.fromkeys(keys.get(p.document_id, p.document_id) for p in passages)),
+        "passages": [
+            {"title": p.title, "section": p.section, "text": p.text} for p in passages[:_SHOWN]
+        ],
         "first_token_ms": timings.first_token_ms,
         "total_ms": timings.total_ms,
     }
@@ -133,12 +134,14 @@ def _failed(item: Item, reason: str) -> Record:
         "question": item.question,
         "gold": item.answer,
         "gold_docs": item.gold,
+        "answerable": item.answerable,
         "answer": "",
         "outcome": "failed",
         "error": reason,
         "confidence": None,
         "citations": [],
         "retrieved": [],
+        "passages": [],
         "first_token_ms": 0.0,
         "total_ms": 0.0,
     }
