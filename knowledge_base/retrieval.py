@@ -60,8 +60,16 @@ class Retriever:
         limit = max(CANDIDATES, k)
         scores = index.scores(query)
         lexical = [one for one, _ in index.best(scores, limit, audience=audience, on=on)]
+
+        def shown(one: str) -> bool:
+            passage = index.by_id.get(one)
+            return passage is not None and passage.open_to(audience) and passage.in_force(on)
+
         dense = self._store.nearest(
-            pointer.collection, vector, limit, generation=wanted, audience=audience, on=on
+            *(pointer.collection, vector, limit, shown),
+            generation=wanted,
+            audience=audience,
+            on=on,
         )
         similarity = {one: cosine for one, cosine in dense if one in index.by_id}
         near = list(similarity)

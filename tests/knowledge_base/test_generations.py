@@ -287,3 +287,17 @@ def test_nothing_is_found_by_the_wrong_audience_or_on_the_wrong_day(
         hits = library.search("refund", k=100, audience=audience, on=day)  # type: ignore[arg-type]
         assert {hit.passage.text for hit in hits if hit.dense_rank} == expected
         assert {hit.passage.text for hit in hits if hit.lexical_rank} == expected
+
+
+def test_what_is_shown_is_found_behind_any_number_of_nearer_passages_that_are_not(
+    library: Library,
+) -> None:
+    old = [(str(n), f"A refund of the refund number {n}.", None) for n in range(150)]
+    library.add_texts(old, source="old", publish=True)
+    library.add_texts([("new", "Money comes back.", None)], source="new", publish=True)
+    for document in library.documents():
+        if document.source == "old":
+            library.retire(document.id)
+    assert {hit.passage.text for hit in library.search("refund of the refund")} == {
+        "Money comes back."
+    }
