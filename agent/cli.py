@@ -270,11 +270,8 @@ def evaluate(
     stopped when it is started again."""
     from agent.evaluation.baseline import BASELINES
     from agent.evaluation.dataset import Item, load_items
-    from agent.evaluation.journal import Journal, fingerprint
-    from agent.evaluation.measuring import measure
-    from agent.evaluation.page import page
+    from agent.evaluation.measuring import measure, measurement, opened_journal, write
     from agent.evaluation.runner import answers_apart
-    from agent.prompting import Prompts
 
     if baseline is not None and baseline not in BASELINES:
         raise typer.BadParameter(f"choose of {', '.join(BASELINES)}", param_hint="--baseline")
@@ -290,22 +287,11 @@ def evaluate(
         answers = answers_apart if baseline is None else BASELINES[baseline]
         return answers(settings, kb_dir, left, _count)
 
-    if out is None:
-        report = asyncio.run(measure(items, ask, None, _count))
-    else:
-        prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
-        measured = fingerprint(
-            *(baseline or "frontdesk", str(settings.model), prompts.revision()),
-            *(file, kb_dir or str(settings.data_dir)),
-        )
-        with Journal(out.with_suffix(".partial.jsonl"), measured) as journal:
-            report = asyncio.run(measure(items, ask, journal, _count))
-            text = json.dumps(report, ensure_ascii=False, indent=1)
-            out.write_text(text + "\n", encoding="utf-8")
-            out.with_suffix(".html").write_text(page(report), encoding="utf-8")
-            journal.done()
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    with opened_journal(out, measurement(settings, file, kb_dir, baseline)) as journal:
+        report = asyncio.run(measure(items, ask, journal, _count))
+        if out is not None:
+            write(report, out)
+    _counted()
     print(json.dumps({k: v for k, v in report.items() if k != "per_item"}, indent=1))
 
 
@@ -376,14 +362,18 @@ async def _result(settings: Settings, name: str, **arguments: Any) -> Any:
         if "progress" in line:
             _count(**line["progress"])
         result = line.get("result", result)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    _counted()
     return result
 
 
 def _count(done: int, total: int) -> None:
     if sys.stderr.isatty():
         print(f"\r  {done} of {total}", end="", file=sys.stderr, flush=True)
+
+
+def _counted() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
 
 
 def _tell(line: str) -> None:

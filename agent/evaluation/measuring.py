@@ -1,12 +1,45 @@
 """One evaluation from its items to its report, going on where an interrupted one stopped."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from agent.evaluation.dataset import Item
-from agent.evaluation.journal import Journal
+from agent.evaluation.journal import Journal, fingerprint
+from agent.evaluation.page import page
 from agent.evaluation.runner import Line, Progress
 from agent.evaluation.scoring import Record, summarize
+from agent.prompting import Prompts
+from agent.settings import Settings
+
+
+def measurement(settings: Settings, file: Path, folder: Path | None, baseline: str | None) -> str:
+    """Names what is measured: with other items, knowledge, prompts or model it is another one."""
+    prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
+    return fingerprint(
+        *(baseline or "frontdesk", str(settings.model), prompts.revision()),
+        *(file, folder or str(settings.data_dir)),
+    )
+
+
+@contextmanager
+def opened_journal(out: Path | None, measured: str) -> Iterator[Journal | None]:
+    """Beside the report, and gone when the report is there; None where none is to be written."""
+    if out is None:
+        yield None
+        return
+    with Journal(out.with_suffix(".partial.jsonl"), measured) as journal:
+        yield journal
+        journal.done()
+
+
+def write(report: dict[str, Any], out: Path) -> None:
+    """As JSON, and beside it as a page for people."""
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    out.write_text(text + "\n", encoding="utf-8")
+    out.with_suffix(".html").write_text(page(report), encoding="utf-8")
 
 
 async def measure(

@@ -190,6 +190,19 @@ def test_an_evaluation_on_its_own_folder_leaves_the_live_base_alone(
     assert item["citations"][0]["document_id"] == "bikes.md"
     assert item["citations"][0]["quote"] in item["citations"][0]["text"]
     assert "Bikes" not in product.command("kb", "list").stdout
+    assert "What does a bike cost?" in out.with_suffix(".html").read_text()
+    assert sorted(path.name for path in tmp_path.glob("report*")) == ["report.html", "report.json"]
+
+
+def test_a_baseline_that_is_none_is_wrong_usage(product: Product, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id": "1", "question": "What does a bike cost?"}')
+    unknown = product.command("eval", str(items), "--kb", str(tmp_path), "--baseline", "haystack")
+    assert unknown.returncode == 2
+    assert "langchain" in unknown.stderr
+    alone = product.command("eval", str(items), "--baseline", "langchain")
+    assert alone.returncode == 2
+    assert "--kb" in alone.stderr
 
 
 def test_help_names_every_command() -> None:
