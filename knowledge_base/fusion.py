@@ -22,27 +22,34 @@ from knowledge_base.model import Hit, Passage
 #   MTRAG-UN, 103 answerable                  0.796  0.728  0.796  0.845  0.864
 DENSE_SHARE = 0.65
 LEAST_SCALE = 0.5
+# Beside these, where the conversation named something: (score + weight x subject) / (1 + weight).
+# The 46 dev questions of the DSTC9 subset (2,900 FAQs on 145 things), hit@1 and @5 by the weight:
+#   0: 0.413, 0.652   0.2: 0.652, 0.891   0.5: 0.717, 0.913   1: 0.696, 0.913
+SUBJECT_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage with what both halves say of it; a rank is None where a half did not bring it."""
+    """A passage with what both halves say of it; a rank is None where a half did not bring it.
+    `subject`, from 0 to 1: how much it belongs to what the conversation is about."""
 
     passage: Passage
     similarity: float
     bm25: float
     dense_rank: int | None
     lexical_rank: int | None
+    subject: float = 0.0
 
 
 def fused(candidates: Sequence[Candidate], limit: int, *, query_weight: float) -> list[Hit]:
     """The best `limit` of them; of passages with the same words only the best. `query_weight` is
     the BM25 score of a passage with all of the question's words."""
     scale = max([LEAST_SCALE * query_weight, *(one.bm25 for one in candidates)]) or 1.0
+    weight = SUBJECT_WEIGHT if any(one.subject for one in candidates) else 0.0
     hits = [
         Hit(
             passage=one.passage,
-            score=_score(one.similarity, one.bm25 / scale),
+            score=_score(one, scale, weight),
             dense_similarity=one.similarity,
             dense_rank=one.dense_rank,
             lexical_rank=one.lexical_rank,
@@ -55,8 +62,10 @@ def fused(candidates: Sequence[Candidate], limit: int, *, query_weight: float) -
     return _distinct(hits)[:limit]
 
 
-def _score(similarity: float, bm25: float) -> float:
-    return DENSE_SHARE * min(1.0, max(0.0, similarity)) + (1 - DENSE_SHARE) * bm25
+def _score(one: Candidate, scale: float, subject_weight: float) -> float:
+    similarity = min(1.0, max(0.0, one.similarity))
+    score = DENSE_SHARE * similarity + (1 - DENSE_SHARE) * one.bm25 / scale
+    return (score + subject_weight * one.subject) / (1 + subject_weight)
 
 
 def _distinct(hits: Sequence[Hit]) -> list[Hit]:

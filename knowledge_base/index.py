@@ -1,4 +1,4 @@
-"""One generation's visible passages in memory, with BM25 over them.
+"""One generation's visible passages in memory, with BM25 over them and the names in them.
 
 Owns the lexical half of the search and the passages behind both halves. Refuses to know where they
 came from. Invariant: an index never changes; a new generation is a new index.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from knowledge_base.catalog import Shown
 from knowledge_base.embedding import indexed_text
 from knowledge_base.model import Audience, Passage
+from knowledge_base.subjects import Subjects
 
 Scores = NDArray[np.float32]
 _WORD = re.compile(r"\w+(?:'\w+)?")
@@ -35,12 +36,14 @@ _STOP = re.compile(
 class LexicalIndex:
     """Safe for many threads: it is only read."""
 
-    def __init__(self, shown: Sequence[Shown]) -> None:
+    def __init__(self, shown: Sequence[Shown], keys: Mapping[str, str]) -> None:
+        """`keys` are the documents' paths by their ids."""
         passages = [one.passage for one in shown]
         self._passages = tuple(passages)
         self._places = {passage.id: place for place, passage in enumerate(passages)}
         self.by_id: Mapping[str, Passage] = {passage.id: passage for passage in passages}
         self.shown_since: Mapping[str, int] = {one.passage.id: one.from_generation for one in shown}
+        self.subjects = Subjects(passages, keys)
         self._bm25: bm25s.BM25 | None = None
         words = [_terms(indexed_text(passage)) for passage in passages]
         self._frequency = Counter(term for terms in words for term in set(terms))

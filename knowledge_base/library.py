@@ -254,14 +254,18 @@ class Library:
         query: str,
         *,
         k: int = 5,
+        before: Sequence[str] = (),
         audience: Audience = "public",
         on: date | None = None,
         generation: int | None = None,
     ) -> list[Hit]:
-        """The best `k` passages, best first. `on` is today if None. A generation too old to be
-        kept is answered from the visible one."""
+        """The best `k` passages, best first. `before` is what was said before, oldest first: what
+        it names is what the query is about. `on` is today if None. A generation too old to be kept
+        is answered from the visible one."""
         day = on or datetime.now(ZoneInfo(self._settings.time_zone)).date()
-        return self._retriever.search(query, k, audience=audience, on=day, generation=generation)
+        return self._retriever.search(
+            query, k, before=before, audience=audience, on=day, generation=generation
+        )
 
     # Shared steps; `catalog.writing()` is held
 

@@ -5,7 +5,9 @@ Invariant: both halves look at the same generation, the same audience and the sa
 """
 
 import threading
+from collections.abc import Sequence
 from datetime import date
+from itertools import islice
 
 from knowledge_base.catalog import Catalog, Pointer
 from knowledge_base.chroma import CollectionMissing, VectorStore, record_id
@@ -16,6 +18,7 @@ from knowledge_base.indexing import KEPT_GENERATIONS
 from knowledge_base.model import Audience, Hit
 
 CANDIDATES = 30  # of each half
+MOST_NAMED = 200  # passages of what the conversation is about
 _INDEXES_IN_MEMORY = 2  # the visible generation, and the one that running turns began with
 
 
@@ -28,20 +31,28 @@ class Retriever:
         self._lock = threading.Lock()
 
     def search(
-        self, query: str, k: int, *, audience: Audience, on: date, generation: int | None
+        self,
+        query: str,
+        k: int,
+        *,
+        before: Sequence[str],
+        audience: Audience,
+        on: date,
+        generation: int | None,
     ) -> list[Hit]:
+        """`before` is what was said before the query, oldest first."""
         if k < 1 or not query.strip():
             return []
         vector = self._embedder.query(query)
         pointer = self._catalog.pointer()
         try:
-            return self._search(pointer, query, vector, k, audience, on, generation)
+            return self._search(pointer, query, vector, k, before, audience, on, generation)
         except CollectionMissing:
             again = self._catalog.pointer()
             if again.collection == pointer.collection:
                 raise
             # A rebuild put another collection in its place between the two reads.
-            return self._search(again, query, vector, k, audience, on, generation)
+            return self._search(again, query, vector, k, before, audience, on, generation)
 
     def _search(
         self,
@@ -49,6 +60,7 @@ class Retriever:
         query: str,
         vector: Vector,
         k: int,
+        before: Sequence[str],
         audience: Audience,
         on: date,
         generation: int | None,
@@ -73,8 +85,14 @@ class Retriever:
         )
         similarity = {one: cosine for one, cosine in dense if one in index.by_id}
         near = list(similarity)
+        # A first question is found by its own words; to prefer a folder that they name costs eight
+        # of 100 right first passages (DuckDuckGo help).
+        subject = index.subjects.of([*before, query]) if before else {}
+        named = [one for one in islice(subject, MOST_NAMED) if shown(one)]
         others = {
-            record_id(one, index.shown_since[one]): one for one in lexical if one not in similarity
+            record_id(one, index.shown_since[one]): one
+            for one in (*lexical, *named)
+            if one not in similarity
         }
         for record, cosine in self._store.similarities(
             pointer.collection, vector, list(others)
@@ -88,8 +106,9 @@ class Retriever:
                 bm25=index.score(scores, one),
                 dense_rank=dense_ranks.get(one),
                 lexical_rank=lexical_ranks.get(one),
+                subject=subject.get(one, 0.0),
             )
-            for one in dict.fromkeys([*near, *lexical])
+            for one in dict.fromkeys([*near, *lexical, *named])
         ]
         return fused(candidates, k, query_weight=index.weight(query))
 
@@ -102,7 +121,8 @@ class Retriever:
             index = self._indexes.get(generation)
             if index is None:
                 shown = self._catalog.shown(since=generation, until=generation)
-                index = LexicalIndex(shown)
+                keys = {document.id: document.key for document in self._catalog.documents()}
+                index = LexicalIndex(shown, keys)
                 self._indexes[generation] = index
                 for old in sorted(self._indexes)[:-_INDEXES_IN_MEMORY]:
                     del self._indexes[old]

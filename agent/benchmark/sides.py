@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 import sys
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
@@ -118,8 +119,10 @@ class FrontdeskSide(Side):
         self.judged = self.answers = 0
 
     async def open(self) -> None:
+        self._cache = tempfile.TemporaryDirectory(prefix="frontdesk-bench-")
+        settings = replace(self.engine_settings, cache_folder=Path(self._cache.name))
         self.engine = await LlamaEngine.open(
-            self._model, name="bench", sha256=None, settings=self.engine_settings
+            self._model, name="bench", sha256=None, settings=settings
         )
         self._reader = Reader(engine=self.engine, prompts=Texts().prompts, time_zone="UTC")
 
@@ -148,6 +151,7 @@ class FrontdeskSide(Side):
 
     async def close(self) -> None:
         await self.engine.close()
+        self._cache.cleanup()
 
 
 class LangChainSide(Side):

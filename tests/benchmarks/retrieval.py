@@ -17,11 +17,15 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
+from agent.conversation.turn import REMEMBERED
 from knowledge_base.library import Library
 from knowledge_base.settings import KnowledgeSettings
 
 EVAL = Path(__file__).resolve().parents[3] / "shared" / "eval"
-SETS = ("corpus_duckduckgo_help", "corpus_arduino_help", "or_sharc", "mtrag_un")
+SETS = (
+    "corpus_duckduckgo_help", "corpus_arduino_help", "or_sharc", "mtrag_un",
+    "dstc9_track1_val_subset", "dstc11_track5",
+)  # fmt: skip
 HEAD = (
     "| set | documents | passages | ingest s | questions | hit@1 | hit@5 | MRR@5 | search ms |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
@@ -33,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="the embedding model's GGUF file")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
+    parser.add_argument("--alone", action="store_true", help="without what was said before")
     given = parser.parse_args(arguments)
     if not EVAL.is_dir():
         print(f"The evaluation sets are not at {EVAL}; nothing was measured.")
@@ -42,13 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with closing(LlamaEmbeddings(given.model)) as embeddings:
         print(HEAD, flush=True)
         for name in given.sets:
-            print(measured(name, embeddings), flush=True)
+            print(measured(name, embeddings, alone=given.alone), flush=True)
     return 0
 
 
-def measured(name: str, embeddings: Embeddings) -> str:
+def measured(name: str, embeddings: Embeddings, *, alone: bool) -> str:
     """One row of the table."""
     questions = list(_questions(name))
+    if alone:
+        questions = [(question, (), gold) for question, _, gold in questions]
     with tempfile.TemporaryDirectory() as directory:
         settings = KnowledgeSettings(data_dir=Path(directory))
         with Library.open(settings, embeddings, "benchmark") as library:
@@ -57,7 +64,7 @@ def measured(name: str, embeddings: Embeddings) -> str:
             ingested = time.perf_counter() - began
             keys = {document.id: document.key for document in library.documents()}
             began = time.perf_counter()
-            ranks = [_rank(library, keys, question, gold) for question, gold in questions]
+            ranks = [_rank(library, keys, *asked) for asked in questions]
             each = (time.perf_counter() - began) / len(questions)
     cells = (
         name, len(keys), added, f"{ingested:.1f}", len(questions),
@@ -81,21 +88,29 @@ def _ingest(name: str, library: Library) -> int:
     return sum(one.passages for one in added)
 
 
-def _questions(name: str) -> Iterator[tuple[str, set[str]]]:
-    """Different questions with their documents; OR-ShARC's are the first ones with the scenario."""
-    seen: set[str] = set()
+Asked = tuple[str, tuple[str, ...], set[str]]
+
+
+def _questions(name: str) -> Iterator[Asked]:
+    """Different questions with what was said before and their documents; OR-ShARC's are the first
+    ones with the scenario."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
     for item in _lines(EVAL / name / "dev.jsonl"):
         gold = {document.split("#")[0] for document in item["gold_docs"] or ()}
         first = f"{item.get('scenario') or ''} {item.get('initial_question') or ''}".strip()
         question = first or item["question"]
-        if gold and question not in seen and len(seen) < LIMIT:
-            seen.add(question)
-            yield question, gold
+        before = () if first else tuple(turn["text"] for turn in item["turns"][-REMEMBERED:])
+        if gold and (question, before) not in seen and len(seen) < LIMIT:
+            seen.add((question, before))
+            yield question, before, gold
 
 
-def _rank(library: Library, keys: dict[str, str], question: str, gold: set[str]) -> int:
+def _rank(
+    library: Library, keys: dict[str, str], question: str, before: tuple[str, ...], gold: set[str]
+) -> int:
     """The first right document's place among the first five documents, or 0."""
-    found = [keys[hit.passage.document_id] for hit in library.search(question, k=20)]
+    hits = library.search(question, k=20, before=before)
+    found = [keys[hit.passage.document_id] for hit in hits]
     for place, key in enumerate(list(dict.fromkeys(found))[:5], start=1):
         if key in gold:
             return place

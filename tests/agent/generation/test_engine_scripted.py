@@ -1,6 +1,7 @@
 """The engine's promises that need a model to misbehave, or to do exactly what it is told."""
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable, Sequence
 
@@ -112,6 +113,28 @@ async def test_leaving_a_stream_in_any_way_frees_everything(scripted, ask, way) 
 def prefix_cells(engine: LlamaEngine) -> int:
     kept = engine._worker._scheduler.residence.kept.values()
     return sum(beginning.own_cells for beginning in kept)
+
+
+async def test_a_storm_of_customers_who_leave_loses_no_cell_and_no_permit(scripted, ask) -> None:
+    chance = random.Random(7)
+    async with scripted(lambda _prompt: LONG, queue_limit=60) as engine:
+
+        async def leaves(number: int) -> None:
+            stream = engine.generate(
+                ask(f"{number} " * chance.randint(1, 60), max_tokens=200, session=f"{number % 9}")
+            )
+            reading = asyncio.ensure_future(anext(stream))
+            await asyncio.wait([reading], timeout=chance.random() * 0.02)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await stream.aclose()
+
+        for storm in range(6):
+            await asyncio.gather(*(leaves(40 * storm + number) for number in range(40)))
+        await engine.ping()
+        assert (engine.stats.running, engine.stats.waiting, engine.busy) == (0, 0, False)
+        assert engine.stats.free_cells == engine.stats.cells - prefix_cells(engine)
+        assert (await whole(engine, ask("?", max_tokens=20))).usage.completion_tokens == 20
 
 
 async def test_a_stream_that_was_never_begun_gives_its_permit_back(scripted, ask) -> None:
