@@ -285,7 +285,8 @@ class LlamaCppServerSide(HttpSide):
             *(sys.executable, "-m", "llama_cpp.server", "--model", str(self._model)),
             *("--port", str(port), "--n_ctx", str(CONTEXT), "--n_batch", "512"),
             *("--n_threads", str(usable_threads()), "--flash_attn", "true"),
-            *("--cache", "true", "--verbose", "false"),
+            # By default a request that comes cuts off the one that runs.
+            *("--cache", "true", "--interrupt_requests", "false", "--verbose", "false"),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
