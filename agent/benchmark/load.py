@@ -48,17 +48,18 @@ async def measured(wanted: Wanted, asked: Items) -> dict[str, Any]:
     side = SIDES[wanted.side](Subject(Path(wanted.model), wanted.sha256, Path(wanted.tuned)))
     await side.open()
     try:
+        answers = sum(number for _, number in wanted.levels)
         if isinstance(side, FrontdeskSide):
-            await side.publish(asked)
+            await side.publish(Items(asked.measured[:answers], asked.warming))
         for item in asked.warming:
             await side.warm(item)
         if isinstance(side, FrontdeskSide):
             side.judged = side.answers = 0
         levels = []
         questions = cycle(asked.measured)
-        for customers, answers in wanted.levels:
+        for customers, number in wanted.levels:
             began = time.monotonic()
-            given = list(islice(questions, answers))
+            given = list(islice(questions, number))
             samples = await _loop(side, given, customers, wanted.tokens)
             seconds = time.monotonic() - began
             levels.append(

@@ -14,7 +14,8 @@ def test_a_small_run_writes_a_report_with_every_answer(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     product = Product(tmp_path / "data")
     done = product.command(
-        *("bench", "--against", "", "--customers", "1:1,2:2", "--no-growth", "--out", str(out))
+        *("bench", "--against", "", "--customers", "1:1,2:2", "--no-growth", "--out", str(out)),
+        timeout=900,
     )
     assert done.returncode in (0, 1), done.stderr
     if done.returncode == 1:
