@@ -97,11 +97,7 @@ def _answered(store: Any, prompt: Any, model: Any, item: Item) -> dict[str, Any]
         text += str(chunk.content)
     names = [document.metadata["source"] for document in found]
     return {
-        "id": item.id,
-        "question": item.question,
-        "gold": item.answer,
-        "gold_docs": item.gold,
-        "answerable": item.answerable,
+        **item.asked(),
         "answer": text.strip(),
         "outcome": "refused" if _DECLINES.search(text) else "answered",
         "replaced": False,

@@ -5,7 +5,7 @@ Invariant: an item that loads is complete; a line that is not says which line an
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,6 +35,16 @@ class Item(BaseModel):
     @property
     def gold(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.split("#")[0] for name in self.gold_docs))
+
+    def asked(self) -> dict[str, Any]:
+        """What every record of an answer begins with."""
+        return {
+            "id": self.id,
+            "question": self.question,
+            "gold": self.answer,
+            "gold_docs": self.gold,
+            "answerable": self.answerable,
+        }
 
     def history(self) -> tuple[Message, ...]:
         return tuple(

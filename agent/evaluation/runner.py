@@ -102,11 +102,7 @@ async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
     passages = [hit.passage for hit in done.hits]
     texts = {(p.document_id, p.section, p.revision): p.text for p in reversed(passages)}
     return {
-        "id": item.id,
-        "question": item.question,
-        "gold": item.answer,
-        "gold_docs": item.gold,
-        "answerable": item.answerable,
+        **item.asked(),
         "answer": message.content,
         "outcome": message.outcome,
         "replaced": done.replaced,
@@ -130,11 +126,7 @@ async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
 
 def _failed(item: Item, reason: str) -> Record:
     return {
-        "id": item.id,
-        "question": item.question,
-        "gold": item.answer,
-        "gold_docs": item.gold,
-        "answerable": item.answerable,
+        **item.asked(),
         "answer": "",
         "outcome": "failed",
         "error": reason,
