@@ -9,8 +9,8 @@ like its last one, so an engine that keeps what it computed computes little more
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -48,13 +48,16 @@ REFUSE_BELOW: Final = 0.4
 @dataclass(frozen=True, slots=True)
 class Question:
     """`history` is what was said before, oldest first, without the question itself. `session`
-    names the conversation to the engine, None if nothing is to be kept for it."""
+    names the conversation to the engine, None if nothing is to be kept for it. The model is told
+    the day of `asked_at`: of the message, not of the moment, so that a reply that is written again
+    and the next question's history read the same."""
 
     content: str
     history: tuple[Message, ...] = ()
     locale: str | None = None
     audience: Audience = "public"
     session: str | None = None
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ class Reader:
         """Asks for the answer from the passages; the date stands behind all that is shared."""
         said = [
             *self._recent(question.history),
-            self._asked(question.content, datetime.now(self._zone)),
+            self._asked(question.content, question.asked_at),
         ]
         has_lead = said[0].role == "user"
         return GenerationRequest(
@@ -171,7 +174,9 @@ class Reader:
         return ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
 
     def _asked(self, question: str, at: datetime) -> ChatMessage:
-        asked = self._prompts.render("answer_question", question=question, today=f"{at:%d %B %Y}")
+        asked = self._prompts.render(
+            "answer_question", question=question, today=f"{at.astimezone(self._zone):%d %B %Y}"
+        )
         return ChatMessage.of("user", self._answer_lead, asked.strip())
 
     def _recent(self, history: Sequence[Message]) -> list[ChatMessage]:
@@ -185,8 +190,7 @@ class Reader:
                 continue
             room -= len(text)
             if message.role == "customer":
-                at = datetime.fromisoformat(message.created_at).astimezone(self._zone)
-                recent.append(self._asked(text, at))
+                recent.append(self._asked(text, datetime.fromisoformat(message.created_at)))
             else:
                 recent.append(ChatMessage.of("assistant", text))
         return recent[::-1]

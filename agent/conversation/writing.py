@@ -7,6 +7,7 @@ cancelled or taken over can add nothing more.
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from agent.conversation import transitions
@@ -78,6 +79,7 @@ class TurnWriter:
             history=tuple(said[: said.index(asked)]),
             locale=header.locale,
             session=header.id,
+            asked_at=datetime.fromisoformat(asked.created_at),
         )
         parts = self._answerer.answer(question, message_id=turn.message_id, permit=permit)
         async for part in parts:

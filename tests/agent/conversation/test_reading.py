@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -124,10 +124,10 @@ async def test_what_is_prepared_is_all_but_the_question_and_the_date() -> None:
     hits = (a_hit(PETS, 0.3),)
     await engine.warm(reader.preparations(hits[0].passage), lambda _done, _total: None)
     read = engine.stats.prefill_tokens
-    asked = Question("What does a dog cost?")
+    asked = Question("What does a dog cost?", asked_at=datetime(2026, 3, 1, tzinfo=UTC))
     await reader.choose(asked, hits)
     await finished(engine, reader.request(asked, hits))
-    today = datetime.now(UTC).strftime("Today is %d %B %Y.")
+    today = "Today is 01 March 2026."
     assert engine.stats.prefill_tokens - read < 2 * len(asked.content) + len(today) + 32
     await engine.close()
 
@@ -158,7 +158,8 @@ async def test_a_follow_up_on_the_same_passage_is_read_on_from_the_last_answer()
     asked = Message(
         id="m1", role="customer", content="What does a dog cost?", created_at="2026-11-23T10:00:00Z"
     )
-    first = Question(asked.content, session="c1")
+    at = datetime.fromisoformat(asked.created_at)
+    first = Question(asked.content, session="c1", asked_at=at)
     answer = await finished(engine, reader.request(first, hits))
     said = Message(
         id="m2",
@@ -166,7 +167,8 @@ async def test_a_follow_up_on_the_same_passage_is_read_on_from_the_last_answer()
         content=f"{answer.text} [1]",
         created_at="2026-11-23T10:00:02Z",
     )
-    follow_up = Question("And a second one?", (asked, said), session="c1")
+    later = at + timedelta(minutes=1)
+    follow_up = Question("And a second one?", (asked, said), session="c1", asked_at=later)
     request = reader.request(follow_up, hits)
     second = await finished(engine, request)
     stranger = await finished(engine, replace(request, session="c2"))
