@@ -2,8 +2,9 @@
 """Half an hour of mixed load on one engine: `python -m tests.benchmarks.soak MODEL [--minutes N]`.
 
 Customers with follow-ups, staff drafts, cancelled streams, prompts that nearly fill the context,
-warming beside all of it, more at once than may wait. Prints resident memory and the account of
-cells every minute; exits 1 if anything failed, if a cell or permit was lost, or if memory grew by
+warming beside all of it, more at once than may wait. Prints resident memory, what of it the states
+of policies and sessions hold (their budgets fill first) and the account of cells every minute;
+exits 1 if anything failed, if a cell or permit was lost, or if memory beside those states grew by
 more than 5 % after the first third.
 """
 
@@ -109,19 +110,23 @@ async def soak(model: Path, minutes: float) -> bool:
         load = Load(engine, end, seed=1)
         tasks = [asyncio.create_task(load.customer(number)) for number in range(CUSTOMERS)]
         tasks += [asyncio.create_task(load.drafts()), asyncio.create_task(load.warming())]
-        print("| minute | resident MB | cells reserved | kept | answered | left | busy | warmed |")
+        print(
+            "| minute | resident MB | states MB | cells reserved | kept | answered | left | busy |"
+        )
         print("|---|---|---|---|---|---|---|---|")
         memory = []
         minute = 0
         while time.monotonic() < end:
             await asyncio.sleep(min(60, max(end - time.monotonic(), 0.1)))
             minute += 1
-            memory.append(resident_mb())
+            resident, sizes = resident_mb(), engine.cache_sizes
+            states = (sizes.memory_bytes + sizes.private_bytes) / 1e6
+            memory.append(resident - states)
             stats, counts = engine.stats, load.counts
             print(
-                f"| {minute} | {memory[-1]:.0f} | {stats.cells - stats.free_cells} | {stats.kept} |"
-                f" {counts['stop'] + counts['length']} | {counts['left']} | {counts['busy']} |"
-                f" {counts['warmed']} |",
+                f"| {minute} | {resident:.0f} | {states:.0f} | {stats.cells - stats.free_cells} |"
+                f" {stats.kept} | {counts['stop'] + counts['length']} | {counts['left']} |"
+                f" {counts['busy']} |",
                 flush=True,
             )
         await asyncio.gather(*tasks)
@@ -133,7 +138,8 @@ async def soak(model: Path, minutes: float) -> bool:
         growth = third[-1] / third[0] - 1
         fine = not (engine.busy or lost or stats.failed_steps or load.counts["failed"])
         print(
-            f"\nmemory over the last two thirds: {growth:+.1%}; cells lost: {lost}; failed steps:"
+            f"\nmemory beside states, last two thirds: {growth:+.1%}; warmed:"
+            f" {load.counts['warmed']}; cells lost: {lost}; failed steps:"
             f" {stats.failed_steps}; failures: {load.counts['failed']}; sessions resumed:"
             f" {stats.sessions_resumed}; beginnings resident/loaded/computed:"
             f" {stats.beginnings_resident}/{stats.beginnings_loaded}/{stats.beginnings_computed}"
