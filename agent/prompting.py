@@ -21,6 +21,7 @@ class Prompts:
     """`company` is known to every template. Raises SetupError for a template that is broken."""
 
     def __init__(self, *, company: str, overrides: Path | None = None) -> None:
+        self.company = company
         built_in = FileSystemLoader(str(files("prompts")))
         loaders = [FileSystemLoader(str(overrides)), built_in] if overrides else [built_in]
         self._environment = ImmutableSandboxedEnvironment(

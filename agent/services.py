@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from agent.conversation.reading import Thresholds
 from agent.conversation.service import ConversationService
 from agent.conversation.turn import Answerer
 from agent.conversation.warming import Warmer
@@ -116,6 +117,12 @@ async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
                 library=knowledge.library,
                 prompts=prompts,
                 time_zone=settings.time_zone,
+                thresholds=Thresholds(
+                    sure_at=settings.sure_at,
+                    refuse_below=settings.refuse_below,
+                    hand_off_below=settings.hand_off_below,
+                    hand_off_after=settings.hand_off_after,
+                ),
             )
             yield Answering(knowledge, engine, prompts, answerer)
         finally:

@@ -69,6 +69,18 @@ class Settings(BaseSettings):
     prompts_dir: Path | None = Field(
         None, description="Templates here replace the built-in prompts one by one."
     )
+    sure_at: float = Field(
+        0.65, ge=0, le=1, description="The model's own P(answers) at which a passage is taken."
+    )
+    refuse_below: float = Field(
+        0.4, ge=0, le=1, description="P(answers) of the best passage below which none is taken."
+    )
+    hand_off_below: float = Field(
+        0.15, ge=0, le=1, description="Confidence below which an answer goes to a person as well."
+    )
+    hand_off_after: int = Field(
+        2, ge=0, description="Unanswered questions in a row that call a person (0: never)."
+    )
     context_tokens: int = Field(8192, ge=2048, description="KV cells shared by all sequences.")
     sequences: int = Field(8, ge=1, le=64, description="Answers written at the same time.")
     queue: int = Field(32, ge=1, description="Turns that may wait before callers hear 'busy'.")

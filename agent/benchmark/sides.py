@@ -88,7 +88,9 @@ class Texts:
 
     def question(self, item: Item) -> str:
         today = time.strftime("%d %B %Y")
-        asked = self.prompts.render("answer_question", question=item.question, today=today)
+        asked = self.prompts.render(
+            "answer_question", question=item.question, today=today, language=None
+        )
         return self.prompts.render("answer_lead") + asked.strip()
 
     def messages(self, item: Item) -> list[dict[str, str]]:

@@ -31,7 +31,7 @@ class Checked:
 
 
 def check(
-    answer: CitingStream, passages: Sequence[Passage], *, question: str, refusal: str, cut_off: bool
+    answer: CitingStream, passages: Sequence[Passage], *, refusal: str, cut_off: bool
 ) -> Checked:
     """`passages` are what the answer was written from, the best first. `cut_off`: the answer ran
     into its length limit, so its last sentence is not whole."""
@@ -42,7 +42,7 @@ def check(
         return Checked(answer.text, "answered", _citations(answer, passages))
     if not bad:
         return _uncited(answer.text, refusal, passages[0])
-    kept = CitingStream([passage.text for passage in passages], [question])
+    kept = answer.anew()
     text = kept.feed("\n".join(s for s in answer.sentences if s not in bad) + "\n")
     text = (text + kept.finish()).strip()
     if not kept.used():

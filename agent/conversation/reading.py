@@ -23,6 +23,7 @@ from agent.generation.requests import (
     Permit,
     Priority,
 )
+from agent.policy.language import NAMES, language_of
 from agent.policy.parts import second_passage
 from agent.prompting import Prompts
 from knowledge_base.model import Hit, Passage
@@ -32,6 +33,7 @@ Audience = Literal["public", "staff"]
 HISTORY_MESSAGES: Final = 4
 HISTORY_CHARACTERS: Final = 600  # some 150 tokens
 MAX_TOKENS: Final = 260
+MAX_TRANSLATED: Final = 120
 # A first passage that was found with a good score and well before the second is answered from at
 # once; otherwise the model is asked of each of up to three passages whether it answers: told in the
 # prompt that it may refuse, the 1.5B refused 7 of 12 answerable questions. Its P(NO) as first token
@@ -41,8 +43,21 @@ TRUSTED_SCORE: Final = 0.5
 CLOSE: Final = 0.05
 JUDGED: Final = 3
 SECONDS: Final = 4
-SURE_AT: Final = 0.65
-REFUSE_BELOW: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which probability, the judge's, a passage is taken at once, and below which none is;
+    the confidence below which an answer goes to a person as well; how many questions in a row the
+    policies may leave unanswered before a person is called (0: none is)."""
+
+    sure_at: float = 0.65
+    refuse_below: float = 0.4
+    hand_off_below: float = 0.15
+    hand_off_after: int = 2
+
+
+DEFAULTS: Final = Thresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +74,44 @@ class Question:
     session: str | None = None
     asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @property
+    def language(self) -> str | None:
+        """What the customer writes in, else what their browser is set to."""
+        return language_of(self.content) or self.locale
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The passages to answer from, none if nothing answers; `confidence` is what was made of the
-    best one, even if that is not good enough; `judged` passages were put to the model."""
+    best one, even if that is not good enough: the judge's, or the search's if none was asked;
+    `judged` passages were put to the model."""
 
     hits: tuple[Hit, ...]
     confidence: float
     judged: int = 0
 
+    @property
+    def doubt(self) -> float | None:
+        """The judge's P(NO) of the first passage."""
+        return 1 - self.confidence if self.judged else None
+
 
 class Reader:
-    def __init__(self, *, engine: Engine, prompts: Prompts, time_zone: str) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        prompts: Prompts,
+        time_zone: str,
+        thresholds: Thresholds = DEFAULTS,
+    ) -> None:
+        self.thresholds = thresholds
         self._engine = engine
         self._prompts = prompts
         self._zone = ZoneInfo(time_zone)
         self._answer_lead = prompts.render("answer_lead")
         self._judge_lead = prompts.render("answer_judge")
+        self._translate_lead = prompts.render("answer_translate")
 
     async def choose(
         self,
@@ -100,9 +135,9 @@ class Reader:
             judged += 1
             if confidence > surest:
                 best, surest = hit, confidence
-            if confidence >= SURE_AT:
+            if confidence >= self.thresholds.sure_at:
                 break
-        if best is None or surest < REFUSE_BELOW:
+        if best is None or surest < self.thresholds.refuse_below:
             return Choice((), surest, judged)
         return Choice(self._with_second(question, best, hits), surest, judged)
 
@@ -119,7 +154,8 @@ class Reader:
         hits: Sequence[Hit],
         priority: Priority = Priority.CUSTOMER,
     ) -> GenerationRequest:
-        """Asks for the answer from the passages; the date stands behind all that is shared."""
+        """Asks for the answer from the passages, and how likely each of its tokens was; the date
+        stands behind all that is shared."""
         said = [
             *self._recent(question.history),
             self._asked(question.content, question.asked_at),
@@ -128,6 +164,7 @@ class Reader:
         return GenerationRequest(
             messages=(self._shared(*(hit.passage for hit in hits)), *said),
             max_tokens=MAX_TOKENS,
+            logprobs=0,
             shared_pieces=1 + len(hits) + has_lead,
             session=question.session,
             priority=priority,
@@ -163,6 +200,17 @@ class Reader:
                 doubt += sum(math.exp(logprob) for text, logprob in tops if text == "no")
         return round(1 - min(doubt, 1.0), 4)
 
+    async def in_english(
+        self, question: str, permit: Permit | None = None, priority: Priority = Priority.CUSTOMER
+    ) -> str:
+        """The question as a search in English documents wants it."""
+        asked = ChatMessage.of("user", self._translate_lead, question)
+        request = GenerationRequest((asked,), max_tokens=MAX_TRANSLATED, priority=priority)
+        text = ""
+        async for part in self._engine.generate(request, permit and _Kept()):
+            text += part.text if isinstance(part, Delta) else ""
+        return text.strip() or question
+
     def _shared(self, *passages: Passage) -> ChatMessage:
         """Pieces that are the same for everybody who asks about the passages."""
         excerpts = (
@@ -174,8 +222,12 @@ class Reader:
         return ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
 
     def _asked(self, question: str, at: datetime) -> ChatMessage:
+        language = language_of(question)
         asked = self._prompts.render(
-            "answer_question", question=question, today=f"{at.astimezone(self._zone):%d %B %Y}"
+            "answer_question",
+            question=question,
+            today=f"{at.astimezone(self._zone):%d %B %Y}",
+            language=NAMES[language] if language not in (None, "en") else None,
         )
         return ChatMessage.of("user", self._answer_lead, asked.strip())
 

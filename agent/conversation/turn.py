@@ -9,17 +9,27 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Final
 
 from agent.conversation.checking import check
-from agent.conversation.reading import Question, Reader
+from agent.conversation.reading import (
+    DEFAULTS,
+    TRUSTED_SCORE,
+    Choice,
+    Question,
+    Reader,
+    Thresholds,
+)
 from agent.domain import Citation, HandoffReason, Message, Outcome, Timings, now
 from agent.generation.requests import Engine, Finished, ModelCard, Permit, Priority, Usage
 from agent.policy import guardrails
 from agent.policy.citing import CitingStream
+from agent.policy.confidence import Evidence, confidence
+from agent.policy.language import language_of
 from agent.prompting import Prompts
 from knowledge_base.library import Library
-from knowledge_base.model import Hit
+from knowledge_base.model import Hit, Passage
 
 __all__ = ["Answerer", "Question", "ReplyDone", "ReplyText"]
 
@@ -38,25 +48,36 @@ class ReplyText:
 class ReplyDone:
     """`handoff`: the conversation has to go to a person; `replaced`: see the contract.
 
-    `hits` are all passages that were found, best first.
+    `hits` are all passages that were found, best first; `evidence` is what the confidence of an
+    answer was made of.
     """
 
     message: Message
     replaced: bool = False
     handoff: HandoffReason | None = None
     hits: tuple[Hit, ...] = ()
+    evidence: Evidence | None = None
 
 
 class Answerer:
     """Answers from the policies. One instance serves every conversation; it keeps no state."""
 
     def __init__(
-        self, *, engine: Engine, library: Library, prompts: Prompts, time_zone: str
+        self,
+        *,
+        engine: Engine,
+        library: Library,
+        prompts: Prompts,
+        time_zone: str,
+        thresholds: Thresholds = DEFAULTS,
     ) -> None:
         self._engine = engine
         self._library = library
         self._prompts = prompts
-        self.reader = Reader(engine=engine, prompts=prompts, time_zone=time_zone)
+        self._thresholds = thresholds
+        self.reader = Reader(
+            engine=engine, prompts=prompts, time_zone=time_zone, thresholds=thresholds
+        )
 
     @property
     def library(self) -> Library:
@@ -84,53 +105,96 @@ class Answerer:
         try:
             kind = guardrails.kind_of(question.content)
             if kind == "wants_person":
-                said = self._prompts.say("handoff", question.locale)
-                yield ReplyText(said)
-                yield reply.done(said, "handed_off", handoff="customer_request")
-                return
-            if kind != "question":
-                said = self._prompts.say(kind, question.locale)
-                yield ReplyText(said)
-                yield reply.done(said, "refused" if kind == "off_limits" else "answered")
-                return
-
-            hits = await self._retrieve(question)
-            reply.retrieved(hits)
-            choice = await self.reader.choose(question, _near(hits), permit, priority)
-            reply.confidence = choice.confidence
-            if not choice.hits:
-                said = self._prompts.say("refusal", question.locale)
-                yield ReplyText(said)
-                yield reply.done(said, "refused")
-                return
-
-            passages = [hit.passage for hit in choice.hits]
-            citing = CitingStream([passage.text for passage in passages], [question.content])
-            request = self.reader.request(question, choice.hits, priority)
-            async for part in self._engine.generate(request, permit):
-                if isinstance(part, Finished):
-                    reply.finished(part)
-                elif shown := citing.feed(part.text):
-                    reply.first_token()
-                    yield ReplyText(shown)
-            if shown := citing.finish():
-                yield ReplyText(shown)
-
-            checked = check(
-                citing,
-                passages,
-                question=question.content,
-                refusal=self._prompts.say("refusal", question.locale),
-                cut_off=reply.cut_off,
-            )
-            if checked.said is not None:
-                yield ReplyText(checked.said)
-            yield reply.done(
-                checked.text, checked.outcome, checked.citations, replaced=checked.replaced
-            )
+                said = self._say("handoff", question, reply, "handed_off", "customer_request")
+            elif kind == "off_limits":
+                said = self._say(kind, question, reply, "refused")
+            elif kind != "question":
+                said = self._say(kind, question, reply, "answered")
+            else:
+                hits = await self._retrieve(question)
+                if self._is_lost_in_translation(question, hits):
+                    content = await self.reader.in_english(question.content, permit, priority)
+                    hits = _interleave(await self._search(content, question), hits)
+                reply.retrieved(hits)
+                choice = await self.reader.choose(question, _near(hits), permit, priority)
+                reply.confidence = choice.confidence
+                if choice.hits:
+                    said = self._write(question, choice, reply, permit, priority)
+                elif self._has_failed_enough(question):
+                    said = self._say(
+                        "missing_knowledge", question, reply, "handed_off", "missing_knowledge"
+                    )
+                else:
+                    said = self._say("refusal", question, reply, "refused")
+            async for part in said:
+                yield part
         finally:
             if permit is not None:
                 permit.release()
+
+    async def _say(
+        self,
+        name: str,
+        question: Question,
+        reply: "_Reply",
+        outcome: Outcome,
+        handoff: HandoffReason | None = None,
+    ) -> AsyncIterator[ReplyText | ReplyDone]:
+        """Words of our own, without the model."""
+        said = self._prompts.say(name, question.language)
+        yield ReplyText(said)
+        yield reply.done(said, outcome, handoff=handoff)
+
+    async def _write(
+        self,
+        question: Question,
+        choice: Choice,
+        reply: "_Reply",
+        permit: Permit | None,
+        priority: Priority,
+    ) -> AsyncIterator[ReplyText | ReplyDone]:
+        """The model's answer from the chosen passages, cited while it streams, checked at its end;
+        one that is not sure enough goes to a person as well."""
+        passages = [hit.passage for hit in choice.hits]
+        citing = CitingStream(
+            [passage.text for passage in passages], self._background(question, passages)
+        )
+        request = self.reader.request(question, choice.hits, priority)
+        async for part in self._engine.generate(request, permit):
+            if isinstance(part, Finished):
+                reply.finished(part)
+                continue
+            reply.logprobs += [token.logprob for token in part.logprobs]
+            if shown := citing.feed(part.text):
+                reply.first_token()
+                yield ReplyText(shown)
+        if shown := citing.finish():
+            yield ReplyText(shown)
+        refusal = self._prompts.say("refusal", question.language)
+        checked = check(citing, passages, refusal=refusal, cut_off=reply.cut_off)
+        if checked.said is not None:
+            yield ReplyText(checked.said)
+        text, outcome = checked.text, checked.outcome
+        handoff: HandoffReason | None = None
+        if outcome == "answered" and reply.weigh(choice, citing) < self._thresholds.hand_off_below:
+            unsure = "\n\n" + self._prompts.say("low_confidence", question.language)
+            yield ReplyText(unsure)
+            text, outcome, handoff = text + unsure, "handed_off", "low_confidence"
+        yield reply.done(
+            text, outcome, checked.citations, replaced=checked.replaced, handoff=handoff
+        )
+
+    def _background(self, question: Question, passages: Sequence[Passage]) -> list[str]:
+        """What an answer may name although it stands in no passage's text."""
+        said = [m.content for m in question.history[-REMEMBERED:] if m.role == "customer"]
+        titles = [f"{passage.title} {passage.section or ''}" for passage in passages]
+        return [question.content, *said, *titles, self._prompts.company]
+
+    def _has_failed_enough(self, question: Question) -> bool:
+        """Whether the questions before, one after the other, were left unanswered too."""
+        enough = self._thresholds.hand_off_after
+        replies = [m.outcome for m in question.history if m.role == "ai_agent"]
+        return 0 < enough <= 1 + _last_in_a_row(replies, "refused")
 
     async def _retrieve(self, question: Question) -> list[Hit]:
         """A question that leans on the one before it is searched with and without it.
@@ -144,6 +208,12 @@ class Answerer:
             return hits
         together = await self._search(f"{asked[-1]} {question.content}", question)
         return _interleave(together, hits)
+
+    def _is_lost_in_translation(self, question: Question, hits: Sequence[Hit]) -> bool:
+        """Whether a question in another language than English found nothing good by its own words:
+        the embedding model is English, and so may the documents be."""
+        found = bool(hits) and hits[0].score >= TRUSTED_SCORE
+        return not found and language_of(question.content) not in (None, "en")
 
     async def _search(self, query: str, question: Question) -> list[Hit]:
         before = [m.content for m in question.history[-REMEMBERED:] if m.role != "system"]
@@ -164,7 +234,9 @@ class _Reply:
         self._usage = Usage(0, 0, 0)
         self._hits: tuple[Hit, ...] = ()
         self.confidence: float | None = None
+        self.logprobs: list[float] = []
         self.cut_off = False
+        self._evidence: Evidence | None = None
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self._start) * 1000, 1)
@@ -176,6 +248,21 @@ class _Reply:
     def first_token(self) -> None:
         if self._first_token_ms is None:
             self._first_token_ms = self._elapsed_ms()
+
+    def weigh(self, choice: Choice, answer: CitingStream) -> float:
+        """How sure one can be of the answer."""
+        chosen, *_ = choice.hits
+        others = [hit.score for hit in self._hits if hit is not chosen]
+        self._evidence = Evidence(
+            score=chosen.score,
+            lead=chosen.score - max(others, default=0.0),
+            doubt=choice.doubt,
+            logprob=fmean(self.logprobs or (0.0,)),
+            weakest=min(self.logprobs, default=0.0),
+            support=fmean(answer.shares or (0.0,)),
+        )
+        self.confidence = confidence(self._evidence)
+        return self.confidence
 
     def finished(self, end: Finished) -> None:
         self._usage = end.usage
@@ -208,7 +295,7 @@ class _Reply:
                 completion_tokens=self._usage.completion_tokens,
             ),
         )
-        return ReplyDone(message, replaced, handoff, self._hits)
+        return ReplyDone(message, replaced, handoff, self._hits, self._evidence)
 
 
 def _near(hits: Sequence[Hit]) -> Sequence[Hit]:
@@ -216,6 +303,10 @@ def _near(hits: Sequence[Hit]) -> Sequence[Hit]:
     if any(hit.lexical_rank or (hit.dense_similarity or 0.0) >= NEAREST_USEFUL for hit in hits):
         return hits
     return ()
+
+
+def _last_in_a_row(values: Sequence[Outcome | None], value: Outcome) -> int:
+    return next((n for n, one in enumerate(reversed(values)) if one != value), len(values))
 
 
 def _interleave(first: Sequence[Hit], second: Sequence[Hit]) -> list[Hit]:

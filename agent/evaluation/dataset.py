@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.domain import Message, Role
+from agent.domain import Message, Role, now
 from agent.errors import InvalidRequest
 
 
@@ -21,7 +21,8 @@ class Turn(BaseModel):
 
 
 class Item(BaseModel):
-    """`gold_docs` are document ids or file names, best first, an anchor (`#…`) left out."""
+    """`gold_docs` are document ids or file names, best first, an anchor (`#…`) left out. `label` is
+    what a published set calls the right decision (`yes`, `no`, `clarify`, …)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,6 +32,7 @@ class Item(BaseModel):
     answer: str | None = None
     gold_docs: tuple[str, ...] = ()
     answerable: bool = True
+    label: str | None = None
 
     @property
     def gold(self) -> tuple[str, ...]:
@@ -44,15 +46,18 @@ class Item(BaseModel):
             "gold": self.answer,
             "gold_docs": self.gold,
             "answerable": self.answerable,
+            "label": self.label,
         }
 
     def history(self) -> tuple[Message, ...]:
+        """As if all had been said just now: the model is told on what day."""
+        at = now()
         return tuple(
             Message(
                 id=f"{self.id}-{position}",
                 role=_role(turn.role),
                 content=turn.text,
-                created_at="1970-01-01T00:00:00Z",
+                created_at=at,
             )
             for position, turn in enumerate(self.turns)
         )

@@ -13,13 +13,15 @@ from agent.evaluation.runner import Line, Progress
 from agent.evaluation.scoring import Record, summarize
 from agent.prompting import Prompts
 from agent.settings import Settings
+from agent.weights.store import resolve
 
 
 def measurement(settings: Settings, file: Path, folder: Path | None, baseline: str | None) -> str:
     """Names what is measured: with other items, knowledge, prompts or model it is another one."""
     prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
+    model = settings.engine_url or resolve(settings.model, settings.weights_dir).sha256
     return fingerprint(
-        *(baseline or "frontdesk", str(settings.model), prompts.revision()),
+        *(baseline or "frontdesk", model, prompts.revision()),
         *(file, folder or str(settings.data_dir)),
     )
 

@@ -11,15 +11,36 @@ from jinja2 import Environment, StrictUndefined
 
 from agent.evaluation import scoring
 
-_GOOD_F1: Final = 0.4
+SECTIONS: Final = ("retrieval", "answers", "abstention", "decisions", "latency")
 
 
 def page(report: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     source = files("agent.evaluation").joinpath("page.html.j2").read_text(encoding="utf-8")
     items = [dict(record) | {"reasons": list(_reasons(record))} for record in report["per_item"]]
-    sections = {name: report[name] for name in ("retrieval", "answers", "abstention", "latency")}
-    return environment.from_string(source).render(report=report, sections=sections, items=items)
+    sections = {name: report[name] for name in SECTIONS if name in report}
+    return environment.from_string(source).render(
+        report=report, sections=sections, items=items, diagram=diagram(report["calibration"])
+    )
+
+
+def diagram(calibration: dict[str, Any]) -> str:
+    """A reliability diagram as SVG: a bar a bin, as high as its share of right answers, beside the
+    line on which confidence and share are the same. Empty without answers."""
+    if not calibration["bins"]:
+        return ""
+    side, bars = 200, []
+    for one in calibration["bins"]:
+        left, height = one["from"] * side, one["right"] * side
+        title = f"confidence {one['confidence']:.2f}, right {one['right']:.2f}, {one['n']} answers"
+        bars.append(
+            f'<rect x="{left + 1:.0f}" y="{side - height:.1f}" width="{side / 10 - 2:.0f}"'
+            f' height="{height:.1f}"><title>{title}</title></rect>'
+        )
+    return (
+        f'<svg viewBox="-1 -1 {side + 2} {side + 2}" role="img" aria-label="Reliability diagram">'
+        f'{"".join(bars)}<path d="M0 {side}L{side} 0M0 0V{side}H{side}"/></svg>'
+    )
 
 
 def _reasons(record: scoring.Record) -> Iterator[tuple[bool, str]]:
@@ -33,13 +54,16 @@ def _reasons(record: scoring.Record) -> Iterator[tuple[bool, str]]:
         yield rank == 1, f"right document {where}"
     if record["outcome"] == "failed":
         yield False, f"failed: {record['error']}"
+    elif record.get("label") in scoring.DECISIONS:
+        found = scoring.decision(record)
+        yield found == record["label"], f"decided {found or 'nothing'}, right is {record['label']}"
     elif answered and not answerable:
         yield False, "answered although nothing answers it"
     elif answerable and not answered:
         yield False, f"{record['outcome']} although it can be answered"
     elif answered and record["gold"]:
         f1 = scoring.token_f1(record["answer"], record["gold"])
-        yield f1 >= _GOOD_F1, f"token F1 {f1:.2f}"
+        yield f1 >= scoring.RIGHT_F1, f"token F1 {f1:.2f}"
         facts = scoring.key_facts(record["answer"], record["gold"])
         if facts is not None:
             yield facts == 1, f"{facts:.0%} of the key facts"

@@ -7,6 +7,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,6 +108,7 @@ async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
         "outcome": message.outcome,
         "replaced": done.replaced,
         "confidence": message.confidence,
+        "evidence": done.evidence and asdict(done.evidence),
         "citations": [
             {
                 **citation.model_dump(mode="json"),

@@ -1,59 +1,57 @@
 """The numbers of an evaluation report: pure functions of answers and gold.
 
 Facts are compared by code, never by the model that wrote the answer. Every mean leaves out the
-items it does not apply to, and is None where it applies to none.
+items it does not apply to, is None where it applies to none, and has its 95 % interval.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from statistics import quantiles
-from typing import Any
+from collections.abc import Sequence
+from statistics import fmean, quantiles
+from typing import Any, Final
 
+from agent.evaluation.calibration import Judged, calibration, interval
 from agent.evaluation.dataset import Item
-from agent.policy import grounding
+from agent.policy import claims, grounding
 
 Record = dict[str, Any]
-_POLARITY = re.compile(r"^\W*(yes|no)\b", re.IGNORECASE)
-_MARKER = re.compile(r" ?\[\d+\]")
+Pair = tuple[Item, Record]
+Values = dict[str, list[float]]
+_POLARITY: Final = re.compile(r"^\W*(yes|no)\b", re.IGNORECASE)
+_MARKER: Final = re.compile(r" ?\[\d+\]")
+# An answer with no fact that code can compare counts as right from this token F1 on.
+RIGHT_F1: Final = 0.3
+DECISIONS: Final = ("yes", "no", "clarify")
 
 
 def summarize(items: Sequence[Item], records: Sequence[Record]) -> dict[str, Any]:
-    """The report without its head: retrieval, answers, abstention, latency."""
+    """The report without its head; `intervals` has each figure's 95 % interval by section."""
     pairs = list(zip(items, records, strict=True))
-    answered = [(i, r) for i, r in pairs if i.answerable and r["outcome"] == "answered"]
-    return {
-        "n": len(pairs),
+    sections = {
         "retrieval": _retrieval(pairs),
-        "answers": {
-            "token_f1": _mean(
-                token_f1(r["answer"], i.answer) for i, r in pairs if i.answerable and i.answer
-            ),
-            "token_precision": _mean(
-                token_precision(r["answer"], i.answer) for i, r in answered if i.answer
-            ),
-            "key_fact_accuracy": _mean(
-                accuracy
-                for i, r in pairs
-                if i.answerable and i.answer
-                if (accuracy := key_facts(r["answer"], i.answer)) is not None
-            ),
-            "unsupported_number_rate": _mean(
-                bool(unsupported(r)) for _, r in pairs if r["outcome"] == "answered"
-            ),
-            "citation_precision": _mean(
-                citation["document_id"] in i.gold
-                for i, r in answered
-                if i.gold
-                for citation in r["citations"]
-            ),
-        },
+        "answers": _answers(pairs),
         "abstention": _abstention(pairs),
-        "latency": {
-            "first_token_ms": _percentiles([r["first_token_ms"] for r in records]),
-            "total_ms": _percentiles([r["total_ms"] for r in records]),
-        },
     }
+    if decisions := _decisions(pairs):
+        sections["decisions"] = decisions
+    report: dict[str, Any] = {"n": len(pairs)}
+    for name, figures in sections.items():
+        report[name] = {figure: _mean(values) for figure, values in figures.items()}
+    report["abstention"]["f1"] = _harmonic(
+        report["abstention"]["precision"], report["abstention"]["recall"]
+    )
+    report["calibration"] = calibration(
+        [Judged(r["confidence"], is_right(r)) for _, r in pairs if _is_sure_of_something(r)]
+    )
+    report["latency"] = {
+        "first_token_ms": _percentiles([r["first_token_ms"] for r in records]),
+        "total_ms": _percentiles([r["total_ms"] for r in records]),
+    }
+    report["intervals"] = {
+        name: {figure: interval(values) for figure, values in figures.items() if values}
+        for name, figures in sections.items()
+    }
+    return report
 
 
 def token_f1(answer: str, gold: str) -> float:
@@ -72,12 +70,28 @@ def token_precision(answer: str, gold: str) -> float:
 
 
 def key_facts(answer: str, gold: str) -> float | None:
-    """The share of gold's figures and yes/no that the answer has; None if gold has neither."""
-    facts = [figure in grounding.figures(answer) for figure in grounding.figures(gold)]
-    if polarity := _POLARITY.match(gold):
-        said = _POLARITY.match(answer)
-        facts.append(said is not None and said[1].lower() == polarity[1].lower())
+    """The share of gold's figures (amounts, durations, dates, percentages, limits), links, names
+    and yes/no that the answer has; None if gold has none."""
+    figures, said = grounding.figures(answer), answer.casefold()
+    facts = [figure in figures for figure in grounding.figures(gold)]
+    facts += [link.casefold() in said for link in grounding.links(gold)]
+    facts += [name.casefold() in said for name in claims.names(gold)]
+    if polarity := _polarity(gold):
+        facts.append(_polarity(answer) == polarity)
     return sum(facts) / len(facts) if facts else None
+
+
+def is_right(record: Record) -> bool:
+    """Whether an answer was one to give: to an answerable question, with most of its key facts,
+    or much of its wording where it has none."""
+    if not record["answerable"] or record["outcome"] != "answered":
+        return False
+    if not record["gold"]:
+        return True
+    facts = key_facts(record["answer"], record["gold"])
+    if facts is not None:
+        return facts >= 0.5
+    return token_f1(record["answer"], record["gold"]) >= RIGHT_F1
 
 
 def unsupported(record: Record) -> set[str]:
@@ -86,7 +100,14 @@ def unsupported(record: Record) -> set[str]:
     return grounding.unsupported_figures(text, [c["text"] for c in record["citations"]])
 
 
-def _retrieval(pairs: Sequence[tuple[Item, Record]]) -> dict[str, float | None]:
+def decision(record: Record) -> str | None:
+    """What was decided: yes, no or clarify; None if neither can be read off."""
+    if record["outcome"] == "clarify":
+        return "clarify"
+    return _polarity(record["answer"]) if record["outcome"] == "answered" else None
+
+
+def _retrieval(pairs: Sequence[Pair]) -> Values:
     ranks = []
     for item, record in pairs:
         if not item.gold or not item.answerable:
@@ -94,39 +115,82 @@ def _retrieval(pairs: Sequence[tuple[Item, Record]]) -> dict[str, float | None]:
         found = list(dict.fromkeys(record["retrieved"]))[:5]
         ranks.append(next((i for i, name in enumerate(found, 1) if name in item.gold), None))
     return {
-        "recall_at_1": _mean(rank == 1 for rank in ranks),
-        "recall_at_5": _mean(rank is not None for rank in ranks),
-        "mrr_at_5": _mean(1 / rank if rank else 0.0 for rank in ranks),
+        "recall_at_1": [float(rank == 1) for rank in ranks],
+        "recall_at_5": [float(rank is not None) for rank in ranks],
+        "mrr_at_5": [1 / rank if rank else 0.0 for rank in ranks],
     }
 
 
-def _abstention(pairs: Sequence[tuple[Item, Record]]) -> dict[str, float | None]:
-    abstained = [r["outcome"] != "answered" for _, r in pairs]
-    should = [not i.answerable for i, _ in pairs]
-    both = sum(a and s for a, s in zip(abstained, should, strict=True))
-    precision = both / sum(abstained) if any(abstained) else None
-    recall = both / sum(should) if any(should) else None
-    f1 = None
-    if precision is not None and recall is not None:
-        f1 = 2 * precision * recall / (precision + recall) if both else 0.0
+def _answers(pairs: Sequence[Pair]) -> Values:
+    golden = [(r, i.answer) for i, r in pairs if i.answerable and i.answer]
+    spoken = [(i, r) for i, r in pairs if r["outcome"] == "answered"]
+    right = [(i, r) for i, r in spoken if i.answerable]
+
+    facts = (key_facts(r["answer"], gold) for r, gold in golden)
     return {
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "false_refusal_rate": _mean(a for a, s in zip(abstained, should, strict=True) if not s),
-        "answered_unanswerable_rate": _mean(
-            not a for a, s in zip(abstained, should, strict=True) if s
-        ),
+        "token_f1": [token_f1(r["answer"], gold) for r, gold in golden],
+        "token_precision": [token_precision(r["answer"], i.answer) for i, r in right if i.answer],
+        "key_fact_accuracy": [share for share in facts if share is not None],
+        "unsupported_number_rate": [float(bool(unsupported(r))) for _, r in spoken],
+        "citation_precision": [
+            float(citation["document_id"] in i.gold)
+            for i, r in right
+            if i.gold
+            for citation in r["citations"]
+        ],
+        "replaced_rate": [float(bool(r.get("replaced"))) for _, r in pairs],
     }
+
+
+def _abstention(pairs: Sequence[Pair]) -> Values:
+    """Clarifying, refusing and handing off are all not answering."""
+    both = [(r["outcome"] != "answered", not i.answerable) for i, r in pairs]
+    return {
+        "precision": [float(should) for abstained, should in both if abstained],
+        "recall": [float(abstained) for abstained, should in both if should],
+        "f1": [],
+        "false_refusal_rate": [float(abstained) for abstained, should in both if not should],
+        "answered_unanswerable_rate": [
+            float(not abstained) for abstained, should in both if should
+        ],
+    }
+
+
+def _decisions(pairs: Sequence[Pair]) -> Values:
+    """Yes, no or a question back, for items that are labelled so."""
+    labelled = [(i.label, decision(r)) for i, r in pairs if i.label in DECISIONS]
+    if not labelled:
+        return {}
+    return {
+        "accuracy": [float(label == found) for label, found in labelled],
+        **{
+            f"{name}_recall": [float(found == name) for label, found in labelled if label == name]
+            for name in DECISIONS
+        },
+    }
+
+
+def _is_sure_of_something(record: Record) -> bool:
+    return record["outcome"] == "answered" and record["confidence"] is not None
+
+
+def _polarity(text: str) -> str | None:
+    said = _POLARITY.match(text)
+    return said[1].lower() if said else None
 
 
 def _tokens(text: str) -> Counter[str]:
     return Counter(re.findall(r"\w+", _MARKER.sub("", text).lower()))
 
 
-def _mean(values: Iterable[float]) -> float | None:
-    known = [float(value) for value in values]
-    return round(sum(known) / len(known), 4) if known else None
+def _mean(values: Sequence[float]) -> float | None:
+    return round(fmean(values), 4) if values else None
+
+
+def _harmonic(a: float | None, b: float | None) -> float | None:
+    if a is None or b is None:
+        return None
+    return round(2 * a * b / (a + b), 4) if a + b else 0.0
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from agent.policy import grounding, guardrails
+from agent.policy import claims, grounding, guardrails
 
 # Markers of the model's own are dropped: ours are decided by comparison, not by the model.
 _OWN_MARKER: Final = re.compile(r"\s?\[\d{1,2}\](?:\(#?\w*\))?")
@@ -18,7 +18,8 @@ _UNDECIDED: Final = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s*$|\s*\[\d{0
 
 
 class CitingStream:
-    """`sources`: the passages' texts; `background`: what else may be repeated (the question)."""
+    """`sources`: the passages' texts; `background`: what else may be repeated, as what the customer
+    said and the passages' titles."""
 
     def __init__(self, sources: Sequence[str], background: Sequence[str] = ()) -> None:
         self._sources = list(sources)
@@ -31,6 +32,7 @@ class CitingStream:
         self.text = ""
         self.faults: list[str] = []
         self.sentences: list[str] = []
+        self.shares: list[float] = []  # of each sentence's words, how many its source has
 
     def feed(self, text: str) -> str:
         """The part of the answer that may be shown now."""
@@ -49,13 +51,17 @@ class CitingStream:
                 breaks = len(match.group())
                 out += self._pass(self._held[:breaks])
                 self._held = self._held[breaks:]
-        keep = re.search(r"[.!?…。！？]+[\"'”’)\]]*\s*$|\s*\[\d{0,2}\]?$|\s+$", self._held)
+        keep = _UNDECIDED.search(self._held)
         return out + self._take(keep.start() if keep else len(self._held))
 
     def finish(self) -> str:
         """What is left, with its marker."""
         self._held = _OWN_MARKER.sub("", self._held).rstrip()
         return self._take(len(self._held)) + self._close()
+
+    def anew(self) -> "CitingStream":
+        """For another text from the same sources."""
+        return CitingStream(self._sources, self._background)
 
     def used(self) -> list[tuple[int, str]]:
         """(index of the passage, verbatim quote) in the order of the markers 1, 2, …"""
@@ -79,12 +85,12 @@ class CitingStream:
         if not re.search(r"\w", sentence):
             return ""
         self.sentences.append(sentence)
-        if guardrails.promises_work(sentence) or grounding.unsupported_figures(
-            sentence, [*self._sources, *self._background]
-        ):
+        support = grounding.support(sentence, self._sources)
+        self.shares.append(support.share)
+        found = support.passage
+        if self._is_false(sentence, found):
             self.faults.append(sentence)
             return ""
-        found = grounding.support(sentence, self._sources).passage
         if found is None or sentence.endswith((":", "?")):
             return ""
         if found not in self._used:
@@ -94,3 +100,14 @@ class CitingStream:
             return ""
         self._last_marker = found
         return self._pass(f" [{self._order.index(found) + 1}]")
+
+    def _is_false(self, sentence: str, found: int | None) -> bool:
+        """Whether it says what no source says, or undertakes what nobody will do. Names and "not"
+        are compared only where the sentence is its source's in other respects."""
+        known = [*self._sources, *self._background]
+        if guardrails.promises_work(sentence) or grounding.unsupported_figures(sentence, known):
+            return True
+        return found is not None and (
+            bool(claims.unsupported_names(sentence, known))
+            or claims.reverses(sentence, self._sources[found])
+        )

@@ -77,20 +77,26 @@ def unsupported_figures(sentence: str, sources: Sequence[str]) -> set[str]:
     known: set[str] = set()
     for source in sources:
         known |= figures(source)
-    links = {match.rstrip(".,;:!?") for match in _LINK.findall(bare)}
-    return (wanted - known) | {link for link in links if not any(link in text for text in sources)}
+    return (wanted - known) | {
+        link for link in links(bare) if not any(link in text for text in sources)
+    }
+
+
+def links(text: str) -> set[str]:
+    """Web and e-mail addresses."""
+    return {match.rstrip(".,;:!?") for match in _LINK.findall(text)}
 
 
 def support(sentence: str, passages: Sequence[str]) -> Support:
     """The passage that shares most of the sentence's content words, figures counting threefold."""
-    words = _content_words(sentence)
+    words = content_words(sentence)
     if not words:
         return Support(None, 0.0)
     weight = {word: 3.0 if word[0].isdigit() else 1.0 for word in words}
     total = sum(weight.values())
     best, best_share = None, 0.0
     for index, passage in enumerate(passages):
-        share = sum(weight[word] for word in words & _content_words(passage)) / total
+        share = sum(weight[word] for word in words & content_words(passage)) / total
         if share > best_share + 1e-9:
             best, best_share = index, share
     return Support(best if best_share >= SUPPORT_FLOOR else None, best_share)
@@ -98,7 +104,7 @@ def support(sentence: str, passages: Sequence[str]) -> Support:
 
 def quote(sentences: Sequence[str], passage: str) -> str:
     """The stretch of the passage, verbatim and at most QUOTE_LIMIT long, that says the same."""
-    wanted = set[str]().union(*map(_content_words, sentences)) if sentences else set[str]()
+    wanted = set[str]().union(*map(content_words, sentences)) if sentences else set[str]()
     spans = _spans(passage)
     if not spans:
         return passage.strip()[:QUOTE_LIMIT]
@@ -134,7 +140,7 @@ def _table_head(passage: str, start: int, end: int) -> int:
 
 
 def _overlap(stretch: str, wanted: set[str]) -> float:
-    words = _content_words(stretch)
+    words = content_words(stretch)
     return len(words & wanted) / (len(words) ** 0.5 * 3) if words else 0.0
 
 
@@ -168,7 +174,13 @@ def _stem(word: str) -> str:
     return str(_stemmer().stemWord(word))
 
 
-def _content_words(text: str) -> set[str]:
+def sentences(passage: str) -> list[str]:
+    """Sentences, list items and table rows."""
+    return [passage[start:end] for start, end in _spans(passage)]
+
+
+def content_words(text: str) -> set[str]:
+    """Stems of the words that carry meaning, and figures in one form."""
     words = set()
     for match in _WORD.findall(text):
         if match[0].isdigit():

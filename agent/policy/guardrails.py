@@ -14,6 +14,8 @@ MessageKind = Literal[
     "goodbye",
     "acknowledged",
     "about_me",
+    "complaint",
+    "abuse",
     "wants_person",
     "off_limits",
 ]
@@ -66,6 +68,34 @@ _WHOLE: Final = {
     for kind, words in _WORDS.items()
 }
 
+# Anger without a matter: a short message that asks nothing. With details it is a question.
+_ANGER_WORDS: Final = 10
+_COMPLAINT: Final = re.compile(
+    r"\b(?:this|that|it|your (?:service|company|support|site|app)) (?:is|was)(?:n't)? (?:so |just |"
+    r"absolutely |really |completely |totally )*(?:ridiculous|unacceptable|terrible|awful|horrible|"
+    r"outrageous|rubbish|a joke|a disgrace|a scam|the worst|not good enough)\b"
+    r"|\bi(?:'m| am) (?:so |very |really |extremely |absolutely )*(?:angry|upset|furious|"
+    r"disappointed|frustrated|unhappy|fed up)\b"
+    r"|\bworst (?:\w+ )?(?:service|company|experience|support)\b"
+    r"|\bdas ist (?:doch |wirklich )?(?:unverschämt|eine frechheit|inakzeptabel|lächerlich|"
+    r"unglaublich)\b|\bich bin (?:sehr |so |echt )?(?:wütend|verärgert|enttäuscht|sauer)\b"
+    r"|\bc'est (?:inadmissible|scandaleux|inacceptable|honteux|nul)\b"
+    r"|\bje suis (?:très |vraiment )?(?:déçu|furieu|en colère|mécontent)"
+    r"|\b(?:es|esto es) (?:inaceptable|una vergüenza|indignante|ridículo)\b"
+    r"|\bestoy (?:muy )?(?:enfadad|decepcionad|molest|furios|hart)"
+    r"|太差了|太糟糕|太过分|气死我|很失望|无法接受",
+    re.IGNORECASE,
+)
+_ABUSE: Final = re.compile(
+    r"\b(?:fuck\w*|shit|bullshit|asshole|bastard|bitch|idiots?|morons?|wankers?)\b"
+    r"|\byou(?:'re| are) (?:so |all |just |really |a |an )*(?:stupid|useless|dumb|pathetic|"
+    r"worthless|rubbish)\b|\b(?:stupid|useless|dumb) (?:bot|robot|machine|ai)\b"
+    r"|\b(?:arschloch|schei(?:ß|ss)e?|verpiss dich|halt die klappe)\b"
+    r"|\b(?:connard|va te faire|ta gueule|merde)\b|\b(?:gilipollas|mierda|imbécil|cállate)\b"
+    r"|傻逼|混蛋|滚开|废物",
+    re.IGNORECASE,
+)
+
 _PERSON: Final = (
     r"(?:a |an |some |your |the )?(?:real |live |actual |human )*"
     r"(?:human|person|people|agent|advisor|adviser|representative|rep|operator|colleague|"
@@ -78,7 +108,10 @@ _WANTS_PERSON: Final = re.compile(
     rf"(?: this)?(?: (?:to|with|over to|through to))? {_PERSON}\b(?! (?:of the host|my host))"
     rf"|\b(?:i (?:want|need|would like|'d like)|give me|"
     rf"get me) {_PERSON}(?! to\b)(?=[\s.!,]*(?:please|now|$))"
-    r"|^\W*(?:real |live )?(?:human|person|agent|representative|operator)(?: please)?\W*$"
+    r"|^\W*(?:an? )?(?:real |live )?(?:human|person|agent|representative|operator)(?: please)?\W*$"
+    r"|^\W*(?:einen? )?(?:echten? )?(?:mensch(?:en)?|person|mitarbeiter(?:in)?)(?: bitte)?\W*$"
+    r"|^\W*(?:une? )?(?:vraie )?(?:personne|humain|conseill(?:er|ère))(?: s'il vous pla[iî]t)?\W*$"
+    r"|^\W*(?:una? )?(?:persona|humano|agente)(?: por favor)?\W*$"
     r"|\bmit (?:einem|einer|jemand\w*|eurem|ihrem) ?(?:echten |richtigen )?(?:menschen|person|"
     r"mitarbeiter\w*|"
     r"kolleg\w*|berater\w*)? ?(?:aus \w+ team )?(?:sprechen|reden|verbinden|chatten)"
@@ -130,6 +163,11 @@ def kind_of(text: str) -> MessageKind:
         return "wants_person"
     if _OFF_LIMITS.search(text):
         return "off_limits"
+    if "?" not in text and "？" not in text and len(text.split()) <= _ANGER_WORDS:
+        if _ABUSE.search(text):
+            return "abuse"
+        if _COMPLAINT.search(text.replace("’", "'")):
+            return "complaint"
     bare = re.sub(r"[^\w\s',’-]", " ", text).strip(" ,-\n")
     bare = re.sub(r"\s+", " ", bare).rstrip(",")
     for kind, pattern in _WHOLE.items():

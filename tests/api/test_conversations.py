@@ -149,6 +149,16 @@ def test_talking_to_a_person_opens_the_conversation(chat: Chat) -> None:
     assert chat.snapshot()["status"] == "open"
 
 
+def test_the_second_question_in_a_row_without_an_answer_calls_a_person(chat: Chat) -> None:
+    first = chat.answer("What will the weather be like in Lisbon tomorrow?")
+    assert first["data"]["message"]["outcome"] == "refused"
+    assert chat.snapshot()["status"] == "pending"
+    second = chat.answer("Who won the football match yesterday?")
+    assert second["data"]["message"]["outcome"] == "handed_off"
+    changed = next(e for e in chat.events(second["id"]) if e["type"] == "status.changed")
+    assert changed["data"] == {"from": "pending", "to": "open", "reason": "missing_knowledge"}
+
+
 def test_a_handoff_needs_no_body(chat: Chat) -> None:
     response = chat.client.post(f"{chat.path}/handoff", headers=chat.headers)
     assert response.status_code == 202

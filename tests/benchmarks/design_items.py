@@ -115,7 +115,7 @@ class Search:
             facts,
             tuple(hits),
             tuple(keys[hit.passage.document_id] for hit in hits),
-            tuple(answerer._context(question, hit) for hit in hits),
+            tuple((answerer.reader._shared(hit.passage),) for hit in hits),
         )
 
     def _prepare(self, name: str) -> tuple[Answerer, dict[str, str], dict[str, Any]]:

@@ -123,7 +123,7 @@ class Recorder:
         """The system prompt's sequence, computed at first use."""
         if not self._system:
             self._system = tokens
-            self._run([(Chunk(0, 0, tokens, wants_logits=False), None)])
+            self._run([(Chunk(0, 0, tokens, 0), None)])
         if tokens != self._system:
             raise ValueError("two system prompts in one run")
         return _Text(0, len(tokens))
@@ -148,16 +148,16 @@ class Recorder:
         for at in range(0, len(tokens), size):
             last = at + size >= len(tokens)
             wants = last and read is not None
-            chunk = Chunk(text.sequence, start + at, tokens[at : at + size], wants_logits=wants)
+            chunk = Chunk(text.sequence, start + at, tokens[at : at + size], int(wants))
             yield chunk, read if last else None
 
     def logprob(self, chunk: int, token: int) -> float:
-        return self._backend.logprobs(chunk, token, 0).logprob
+        return self._backend.logprobs(chunk, 0, token, 0).logprob
 
     def verdict(self, chunk: int) -> dict[str, float]:
         """The probabilities of NO and YES as the next token, in any writing among the ten best."""
         sums = {"no": 0.0, "yes": 0.0}
-        for text, logprob in self._backend.logprobs(chunk, 0, 10).top:
+        for text, logprob in self._backend.logprobs(chunk, 0, 0, 10).top:
             word = text.strip().lower()
             if word in sums:
                 sums[word] += 2.718281828459045**logprob
@@ -190,7 +190,7 @@ class Recorder:
         batch: list[Step] = []
         for step in steps:
             tokens = sum(len(chunk.tokens) for chunk, _ in batch) + len(step[0].tokens)
-            outputs = sum(chunk.wants_logits for chunk, _ in batch) + step[0].wants_logits
+            outputs = sum(chunk.logits for chunk, _ in batch) + step[0].logits
             if tokens > self._backend.batch_tokens or outputs > self._backend.sequences:
                 self._decode(batch)
                 batch = []
@@ -211,7 +211,7 @@ class Recorder:
     def _answer(self, texts: list[_Text]) -> None:
         began = time.perf_counter()
         while live := [t for t in texts if not t.ended and len(t.answer) < MAX_TOKENS]:
-            chunks = [Chunk(t.sequence, t.length, t.answer[-1:], wants_logits=True) for t in live]
+            chunks = [Chunk(t.sequence, t.length, t.answer[-1:], 1) for t in live]
             if not self._backend.decode(chunks):
                 raise RuntimeError("llama_decode failed: the context is too small")
             for place, text in enumerate(live):

@@ -183,17 +183,18 @@ class LlamaBackend:
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
 
     def logprobs(self, chunk: int, output: int, token: int, top: int) -> TokenLogprob:
-        logits = self._logits(self._firsts[chunk] + output).astype(np.float64)
-        logits -= logits.max()
-        logits -= math.log(np.exp(logits).sum())
+        logits = self._logits(self._firsts[chunk] + output)
+        highest = logits.max()
+        # Single precision: 0.2 ms for each token of an answer, of 150,000 logits; double: 2 ms.
+        all_ = float(highest) + math.log(np.exp(logits - highest).sum(dtype=np.float64))
         best: list[int] = []
         if top:
             best = np.argpartition(logits, -top)[-top:].tolist()
             best.sort(key=lambda index: -logits[index])
         return TokenLogprob(
             self._text(token),
-            float(logits[token]),
-            tuple((self._text(index), float(logits[index])) for index in best),
+            float(logits[token]) - all_,
+            tuple((self._text(index), float(logits[index]) - all_) for index in best),
         )
 
     def _text(self, token: int) -> str:

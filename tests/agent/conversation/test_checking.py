@@ -26,9 +26,7 @@ def checked(answer: str, *, cut_off: bool = False) -> Checked:
     stream = CitingStream([PASSAGE.text], ["Can I bring 3 cats?"])
     stream.feed(answer)
     stream.finish()
-    return check(
-        stream, [PASSAGE], question="Can I bring 3 cats?", refusal=REFUSAL, cut_off=cut_off
-    )
+    return check(stream, [PASSAGE], refusal=REFUSAL, cut_off=cut_off)
 
 
 def test_a_supported_answer_stands_with_a_verbatim_quote() -> None:

@@ -24,6 +24,7 @@ def record(item: Item, **changes: Any) -> dict[str, Any]:
         "gold": item.answer,
         "gold_docs": list(item.gold_docs),
         "answerable": item.answerable,
+        "label": item.label,
         "answer": f"It costs {item.answer}. [1]",
         "outcome": "answered",
         "replaced": False,
@@ -124,3 +125,5 @@ async def test_the_page_says_why_an_item_counts_as_it_does_and_escapes_what_othe
     assert "figures without a source: 99" in text
     assert "answered although nothing answers it" in text
     assert "failed: The model stopped." in text
+    assert "Reliability diagram" in text
+    assert "expected calibration error" in text

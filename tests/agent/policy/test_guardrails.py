@@ -18,6 +18,10 @@ from agent.policy import guardrails
         "Je veux parler à une personne",
         "quiero hablar con una persona",
         "转人工",
+        "a person",
+        "eine Person bitte",
+        "une personne",
+        "una persona por favor",
     ],
 )
 def test_asking_for_a_person_is_understood(text: str) -> None:
@@ -56,6 +60,16 @@ def test_a_question_that_only_mentions_people_is_a_question(text: str) -> None:
         ("ok", "acknowledged"),
         ("Are you a bot?", "about_me"),
         ("Am I talking to a real person?", "about_me"),
+        ("This is absolutely ridiculous!", "complaint"),
+        ("I’m so disappointed", "complaint"),
+        ("Das ist eine Frechheit!", "complaint"),
+        ("you are useless", "abuse"),
+        ("stupid bot", "abuse"),
+        ("Is this stupid fee really per night?", "question"),
+        (
+            "I am very disappointed, the flat was dirty and the host has not answered for two days",
+            "question",
+        ),
     ],
 )
 def test_small_talk_is_recognized_as_a_whole_message(text: str, kind: str) -> None:

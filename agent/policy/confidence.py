@@ -1,0 +1,46 @@
+"""How likely an answer is right, from what retrieval, the judge and the answer's own tokens show.
+
+Pure. A logistic regression with one set of weights for answers whose passage was judged and one
+for those it was not; fitted and cross-validated by `python -m tests.benchmarks.calibrate` on
+published questions, whose key facts say what is right. Fit again when prompts or the model change.
+"""
+
+from dataclasses import dataclass
+from math import exp
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`score` of the passage answered from, and its `lead` before the next one found; `doubt`, the
+    judge's P(NO), None if it was not asked; mean `logprob` of the answer's tokens and of its
+    `weakest` one; `support`: the mean share of a sentence's words that the passages have."""
+
+    score: float
+    lead: float
+    doubt: float | None
+    logprob: float
+    weakest: float
+    support: float
+
+    def features(self) -> tuple[float, ...]:
+        return (
+            self.score,
+            max(self.lead, -0.5),
+            self.doubt or 0.0,
+            max(self.logprob, -2.0),
+            max(self.weakest, -8.0) / 4,
+            self.support,
+        )
+
+
+def confidence(evidence: Evidence) -> float:
+    """The probability, from 0 to 1, that the answer is right."""
+    bias, *weights = JUDGED if evidence.doubt is not None else UNJUDGED
+    total = bias + sum(w * f for w, f in zip(weights, evidence.features(), strict=True))
+    return round(1 / (1 + exp(-total)), 4)
+
+
+# Bias, then a weight for each feature.
+JUDGED: Final = (0.0, 1.0, 1.0, -1.0, 1.0, 0.5, 1.0)
+UNJUDGED: Final = (0.0, 1.0, 1.0, 0.0, 1.0, 0.5, 1.0)
