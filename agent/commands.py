@@ -13,6 +13,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from agent.conversation.replaying import Replayer
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.domain import new_id
 from agent.errors import InvalidRequest, NotFound
@@ -31,7 +32,7 @@ from knowledge_base.model import Hit
 
 Line = dict[str, Any]
 Show = Callable[[int, int], None]
-Need = Literal["library", "answerer", "records"]
+Need = Literal["library", "answerer", "records", "replayer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Opened:
     library: Library | None = None
     answerer: Answerer | None = None
     records: Records | None = None
+    replayer: Replayer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,10 @@ async def evaluate(answerer: Answerer, items: list[Line]) -> AsyncIterator[Line]
         yield line
 
 
+async def replay(replayer: Replayer, message_id: str) -> AsyncIterator[Line]:
+    yield {"result": asdict(await replayer.replay(message_id))}
+
+
 async def keys_add(records: Records, label: str) -> AsyncIterator[Line]:
     yield {"result": {"label": label, "key": await asyncio.to_thread(records.add_api_key, label)}}
 
@@ -190,6 +196,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_rollback": Command("library", kb_rollback),
     "kb_rebuild": Command("library", kb_rebuild),
     "evaluate": Command("answerer", evaluate),
+    "replay": Command("replayer", replay),
     "keys_add": Command("records", keys_add),
 }
 

@@ -79,6 +79,32 @@ class Message(Noun):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+class Piece(Noun):
+    """One message of a prompt, in the pieces that a cache may share."""
+
+    role: str
+    pieces: tuple[str, ...]
+
+
+class AnswerRecord(Noun):
+    """What an answer was made from and with: enough to make it again. `tokens` are the model's own
+    words, before they were cited and checked; `alone`: no other request was computed beside it."""
+
+    message_id: str
+    model: str
+    sha256: str | None
+    build: str
+    prompts: str
+    passages: tuple[tuple[str, int], ...]  # document id, revision
+    prompt: tuple[Piece, ...]
+    shared_pieces: int
+    max_tokens: int
+    temperature: float
+    seed: int
+    alone: bool
+    tokens: tuple[str, ...]
+
+
 class HandoffCard(Noun):
     """What staff see first when a conversation reaches them."""
 

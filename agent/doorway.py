@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from agent.commands import COMMANDS, Line, Opened, dispatch
+from agent.conversation.replaying import Replayer
 from agent.errors import DataDirectoryLocked, FrontdeskError, Unavailable
 from agent.lock import holder, locked
 from agent.services import open_answering, open_knowledge, seed_sample
@@ -84,6 +85,10 @@ async def _alone(settings: Settings, name: str, arguments: dict[str, Any]) -> As
             answering = await stack.enter_async_context(open_answering(settings))
             if settings.sample:
                 await asyncio.to_thread(seed_sample, answering.knowledge.library)
-            opened = Opened(answerer=answering.answerer)
+            records = await asyncio.to_thread(Records.open, settings.sql_url)
+            stack.callback(records.close)
+            opened = Opened(
+                answerer=answering.answerer, replayer=Replayer(answering.engine, records)
+            )
         async for line in dispatch(name, arguments, opened):
             yield line

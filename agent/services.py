@@ -143,6 +143,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await broadcaster.start()
         conversations = ConversationService(
             store=store,
+            records=records,
             broadcaster=broadcaster,
             engine=answering.engine,
             answerer=answering.answerer,

@@ -23,6 +23,7 @@ from agent.events.broadcast import Broadcaster
 from agent.events.events import for_customer
 from agent.generation.requests import Engine, Permit
 from agent.prompting import Prompts
+from agent.storage.records import Records
 from agent.storage.redis import ConversationStore, VersionConflict
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class ConversationService:
         self,
         *,
         store: ConversationStore,
+        records: Records,
         broadcaster: Broadcaster,
         engine: Engine,
         answerer: Answerer,
@@ -63,7 +65,7 @@ class ConversationService:
         self._prompts = prompts
         self._widget_secrets = widget_secrets
         self._jwt_secrets = jwt_secrets
-        self._writer = TurnWriter(store, answerer)
+        self._writer = TurnWriter(store, records, answerer)
         self._turns: dict[str, asyncio.Task[None]] = {}
 
     # -- who is who

@@ -8,7 +8,7 @@ the texts yielded, joined, are the message's content unless `replaced` says othe
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Final
 
@@ -21,8 +21,26 @@ from agent.conversation.reading import (
     Reader,
     Thresholds,
 )
-from agent.domain import Citation, HandoffReason, Message, Outcome, Timings, now
-from agent.generation.requests import Engine, Finished, ModelCard, Permit, Priority, Usage
+from agent.domain import (
+    AnswerRecord,
+    Citation,
+    HandoffReason,
+    Message,
+    Outcome,
+    Piece,
+    Timings,
+    now,
+)
+from agent.generation.requests import (
+    Engine,
+    Finished,
+    GenerationRequest,
+    ModelCard,
+    Permit,
+    Priority,
+    TokenLogprob,
+    Usage,
+)
 from agent.policy import guardrails
 from agent.policy.citing import CitingStream
 from agent.policy.confidence import Evidence, confidence
@@ -49,7 +67,7 @@ class ReplyDone:
     """`handoff`: the conversation has to go to a person; `replaced`: see the contract.
 
     `hits` are all passages that were found, best first; `evidence` is what the confidence of an
-    answer was made of.
+    answer was made of; `record` what the model wrote it from, None if it wrote nothing.
     """
 
     message: Message
@@ -57,6 +75,7 @@ class ReplyDone:
     handoff: HandoffReason | None = None
     hits: tuple[Hit, ...] = ()
     evidence: Evidence | None = None
+    record: AnswerRecord | None = None
 
 
 class Answerer:
@@ -117,7 +136,7 @@ class Answerer:
                     hits = _interleave(await self._search(content, question), hits)
                 reply.retrieved(hits)
                 choice = await self.reader.choose(question, _near(hits), permit, priority)
-                reply.confidence = choice.confidence
+                reply.chose(choice)
                 if choice.hits:
                     said = self._write(question, choice, reply, permit, priority)
                 elif self._has_failed_enough(question):
@@ -163,8 +182,9 @@ class Answerer:
         async for part in self._engine.generate(request, permit):
             if isinstance(part, Finished):
                 reply.finished(part)
+                reply.record = self._record(reply, request, passages, part)
                 continue
-            reply.logprobs += [token.logprob for token in part.logprobs]
+            reply.tokens += part.logprobs
             if shown := citing.feed(part.text):
                 reply.first_token()
                 yield ReplyText(shown)
@@ -176,12 +196,35 @@ class Answerer:
             yield ReplyText(checked.said)
         text, outcome = checked.text, checked.outcome
         handoff: HandoffReason | None = None
-        if outcome == "answered" and reply.weigh(choice, citing) < self._thresholds.hand_off_below:
+        if outcome == "answered" and reply.weigh(citing) < self._thresholds.hand_off_below:
             unsure = "\n\n" + self._prompts.say("low_confidence", question.language)
             yield ReplyText(unsure)
             text, outcome, handoff = text + unsure, "handed_off", "low_confidence"
         yield reply.done(
             text, outcome, checked.citations, replaced=checked.replaced, handoff=handoff
+        )
+
+    def _record(
+        self,
+        reply: "_Reply",
+        request: GenerationRequest,
+        passages: Sequence[Passage],
+        end: Finished,
+    ) -> AnswerRecord:
+        return AnswerRecord(
+            message_id=reply.id,
+            model=self.model.name,
+            sha256=self.model.sha256,
+            build=self.model.build,
+            prompts=self.revision,
+            passages=tuple((passage.document_id, passage.revision) for passage in passages),
+            prompt=tuple(Piece(role=m.role, pieces=m.pieces) for m in request.messages),
+            shared_pieces=request.shared_pieces,
+            max_tokens=request.max_tokens,
+            temperature=request.sampling.temperature,
+            seed=request.sampling.seed,
+            alone=end.alone,
+            tokens=tuple(token.text for token in reply.tokens),
         )
 
     def _background(self, question: Question, passages: Sequence[Passage]) -> list[str]:
@@ -226,7 +269,7 @@ class _Reply:
     """The clock and the counters of one reply."""
 
     def __init__(self, message_id: str) -> None:
-        self._id = message_id
+        self.id = message_id
         self._created_at = now()
         self._start = time.perf_counter()
         self._retrieval_ms = 0.0
@@ -234,8 +277,9 @@ class _Reply:
         self._usage = Usage(0, 0, 0)
         self._hits: tuple[Hit, ...] = ()
         self.confidence: float | None = None
-        self.logprobs: list[float] = []
+        self.tokens: list[TokenLogprob] = []
         self.cut_off = False
+        self.record: AnswerRecord | None = None
         self._evidence: Evidence | None = None
 
     def _elapsed_ms(self) -> float:
@@ -249,16 +293,23 @@ class _Reply:
         if self._first_token_ms is None:
             self._first_token_ms = self._elapsed_ms()
 
-    def weigh(self, choice: Choice, answer: CitingStream) -> float:
+    def chose(self, choice: Choice) -> None:
+        """What is known before a word is written: of the chosen passage, else of the first."""
+        self.confidence = choice.confidence
+        if self._hits:
+            chosen = choice.hits[0] if choice.hits else self._hits[0]
+            others = [hit.score for hit in self._hits if hit is not chosen]
+            lead = chosen.score - max(others, default=0.0)
+            self._evidence = Evidence(chosen.score, lead, choice.doubt)
+
+    def weigh(self, answer: CitingStream) -> float:
         """How sure one can be of the answer."""
-        chosen, *_ = choice.hits
-        others = [hit.score for hit in self._hits if hit is not chosen]
-        self._evidence = Evidence(
-            score=chosen.score,
-            lead=chosen.score - max(others, default=0.0),
-            doubt=choice.doubt,
-            logprob=fmean(self.logprobs or (0.0,)),
-            weakest=min(self.logprobs, default=0.0),
+        assert self._evidence is not None, "there is no answer without a passage"  # noqa: S101
+        logprobs = [token.logprob for token in self.tokens]
+        self._evidence = replace(
+            self._evidence,
+            logprob=fmean(logprobs or (0.0,)),
+            weakest=min(logprobs, default=0.0),
             support=fmean(answer.shares or (0.0,)),
         )
         self.confidence = confidence(self._evidence)
@@ -279,7 +330,7 @@ class _Reply:
     ) -> ReplyDone:
         total = self._elapsed_ms()
         message = Message(
-            id=self._id,
+            id=self.id,
             role="ai_agent",
             content=text,
             created_at=self._created_at,
@@ -295,7 +346,7 @@ class _Reply:
                 completion_tokens=self._usage.completion_tokens,
             ),
         )
-        return ReplyDone(message, replaced, handoff, self._hits, self._evidence)
+        return ReplyDone(message, replaced, handoff, self._hits, self._evidence, self.record)
 
 
 def _near(hits: Sequence[Hit]) -> Sequence[Hit]:

@@ -13,9 +13,10 @@ from typing import Final
 from agent.conversation import transitions
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone
-from agent.domain import Conversation, Event, EventDraft, Message, Turn
+from agent.domain import AnswerRecord, Conversation, Event, EventDraft, Message, Turn
 from agent.errors import Busy, FrontdeskError, NotFound, StoreUnavailable
 from agent.generation.requests import Permit
+from agent.storage.records import Records
 from agent.storage.redis import ConversationStore, StaleTurn, VersionConflict
 from agent.telemetry import observe_turn
 from knowledge_base.errors import KnowledgeError
@@ -43,8 +44,9 @@ async def change(
 
 
 class TurnWriter:
-    def __init__(self, store: ConversationStore, answerer: Answerer) -> None:
+    def __init__(self, store: ConversationStore, records: Records, answerer: Answerer) -> None:
         self._store = store
+        self._records = records
         self._answerer = answerer
 
     async def write(self, header: Conversation, turn: Turn, permit: Permit | None) -> None:
@@ -92,6 +94,7 @@ class TurnWriter:
             await self._store.append(header.id, turn.epoch, [draft])
 
     async def _complete(self, conversation_id: str, turn: Turn, done: ReplyDone) -> None:
+        await self._keep(conversation_id, done.record)
         messages = await self._messages(conversation_id) if done.handoff else ()
 
         def completed(header: Conversation) -> Change:
@@ -109,6 +112,14 @@ class TurnWriter:
         observe_turn(
             done.message.outcome or "answered", timings.first_token_ms if timings else None
         )
+
+    async def _keep(self, conversation_id: str, record: AnswerRecord | None) -> None:
+        """An answer is not held up by a database that is away: it can only not be replayed."""
+        if record is not None:
+            try:
+                await asyncio.to_thread(self._records.keep_answer, conversation_id, record)
+            except StoreUnavailable as error:
+                log.warning("What an answer was made from was not kept: %s", error)
 
     async def give_up(self, conversation_id: str, epoch: int) -> None:
         """The turn failed for good: the conversation opens to a person."""

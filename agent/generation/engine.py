@@ -6,10 +6,11 @@ loop: each stream lives on the loop that iterates it.
 """
 
 import asyncio
+import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -95,7 +96,8 @@ class LlamaEngine:
             kept_for_customers=settings.queue_limit // 2,
             retry_after=self._retry_after,
         )
-        self.model = ModelCard(name, sha256, backend.context_tokens)
+        build = hashlib.sha256(backend.fingerprint.encode()).hexdigest()[:16]
+        self.model = ModelCard(name, sha256, backend.context_tokens, build)
         self._worker.start()
 
     @classmethod
@@ -335,13 +337,11 @@ class GenerationStream:
             self._over = True
             return finished
         rest, calls = self._gate.close()
-        self._last = Finished(
-            "".join([*self._shown, rest]),
-            "tool_calls" if calls and finished.reason == "stop" else finished.reason,
-            finished.usage,
-            calls,
-            finished.first_token_ms,
-            finished.total_ms,
+        self._last = replace(
+            finished,
+            text="".join([*self._shown, rest]),
+            reason="tool_calls" if calls and finished.reason == "stop" else finished.reason,
+            tool_calls=calls,
         )
         if rest:
             return Delta(rest)

@@ -131,7 +131,9 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last thing a stream yields. `text` is everything; tool calls are parsed out of it."""
+    """The last thing a stream yields. `text` is everything; tool calls are parsed out of it.
+    `alone`: no other request was computed in the same steps, so what is computed the same way again
+    is the same to the last bit."""
 
     text: str
     reason: FinishReason
@@ -139,15 +141,18 @@ class Finished:
     tool_calls: tuple[ToolCall, ...] = ()
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is known of a model that serves. `sha256` is None for a remote engine."""
+    """What is known of a model that serves: `sha256` of its file, `build` names the settings and
+    libraries that compute it. A remote engine tells neither."""
 
     name: str
     sha256: str | None
     context_tokens: int
+    build: str = ""
 
 
 @runtime_checkable

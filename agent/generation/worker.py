@@ -50,6 +50,7 @@ class Job:
     submitted: float = field(default_factory=time.monotonic)
     first_token: float = 0.0
     completed: int = 0
+    alone: bool = True
     pending_logprobs: list[TokenLogprob] = field(default_factory=list)
     ended: bool = False
 
@@ -220,11 +221,18 @@ class Worker:
                     GenerationFailed("The model failed to compute this reply; try again."),
                 )
             return
+        self._note_company(rows)
         self._scheduler.done(rows)
         self._measure(rows, time.monotonic() - begun)
         for chunk, row in enumerate(rows):
             if row.complete and isinstance(row.run, Task):
                 self._advance(self._jobs[row.run], row, chunk)
+
+    def _note_company(self, rows: Sequence[Row]) -> None:
+        computed = {id(row.run) for row in rows}
+        for job in self._jobs.values():
+            own = {id(job.task), *(id(kept) for kept in upwards(job.task.base))}
+            job.alone &= computed <= own or not computed & own
 
     def _carry_out(self, moves: Sequence[Move]) -> None:
         backend = self._backend
@@ -312,6 +320,7 @@ class Worker:
                 usage,
                 first_token_ms=first * 1000,
                 total_ms=(now - job.submitted) * 1000,
+                alone=job.alone,
             ),
         )
 

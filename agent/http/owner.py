@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from agent.commands import Opened, dispatch
+from agent.conversation.replaying import Replayer
 from agent.errors import FrontdeskError
 from agent.services import Services
 from knowledge_base.errors import KnowledgeError
@@ -22,7 +23,12 @@ log = logging.getLogger(__name__)
 
 
 def create_owner_app(services: Services) -> Starlette:
-    opened = Opened(library=services.library, answerer=services.answerer, records=services.records)
+    opened = Opened(
+        library=services.library,
+        answerer=services.answerer,
+        records=services.records,
+        replayer=Replayer(services.engine, services.records),
+    )
 
     async def command(request: Request) -> StreamingResponse:
         arguments = await request.json()

@@ -13,15 +13,16 @@ from typing import Final
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`score` of the passage answered from, and its `lead` before the next one found; `doubt`, the
-    judge's P(NO), None if it was not asked; mean `logprob` of the answer's tokens and of its
-    `weakest` one; `support`: the mean share of a sentence's words that the passages have."""
+    judge's P(NO), None if it was not asked. Of the answer, if there is one: its tokens' mean
+    `logprob` and that of the `weakest`; `support`: the mean share of a sentence's words that the
+    passages have."""
 
     score: float
     lead: float
     doubt: float | None
-    logprob: float
-    weakest: float
-    support: float
+    logprob: float = 0.0
+    weakest: float = 0.0
+    support: float = 0.0
 
     def features(self) -> tuple[float, ...]:
         return (

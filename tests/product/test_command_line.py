@@ -131,6 +131,13 @@ def test_doctor_names_what_is_missing_and_what_a_fetch_would_contact(tmp_path: P
     assert "would contact" in said.stdout
 
 
+def test_a_message_that_the_model_did_not_write_cannot_be_replayed(product: Product) -> None:
+    unknown = product.command("replay", "m_unknown")
+    assert unknown.returncode == 1
+    assert "m_unknown" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+
+
 def test_api_keys_made_here_open_the_openai_door(product: Product) -> None:
     made = product.command("keys", "add", "report script")
     key = made.stdout.strip()

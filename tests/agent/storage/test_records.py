@@ -193,7 +193,7 @@ def test_a_database_that_does_not_answer_is_said_with_its_remedy() -> None:
 def test_a_full_database_is_said_and_nothing_is_half_written(tmp_path: Path) -> None:
     path = tmp_path / "frontdesk.sqlite3"
     records = Records.open(f"sqlite:///{path}")
-    engine = records._engine
+    engine = records._database._engine
 
     @sqlalchemy.event.listens_for(engine, "checkout")
     def keep_small(connection: sqlite3.Connection, *_: object) -> None:

@@ -1,0 +1,106 @@
+"""`frontdesk kb`: documents in, out, and found."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli.common import DataDir, Json, result
+from agent.settings import load_settings
+
+kb = typer.Typer(no_args_is_help=True, help="The knowledge base.")
+
+
+@kb.command("add")
+def kb_add(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", exists=True)],
+    source: Annotated[str | None, typer.Option(help="Name of the source.")] = None,
+    publish: Annotated[bool, typer.Option(help="Show it to customers at once.")] = False,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Take documents in, as drafts unless --publish is given."""
+    arguments = {
+        "paths": [str(path.absolute()) for path in paths],
+        "source": source,
+        "publish": publish,
+    }
+    settings = load_settings(data_dir=data_dir)
+    added = asyncio.run(result(settings, "kb_add", **arguments))
+    if as_json:
+        print(json.dumps(added, ensure_ascii=False))
+        return
+    refused = [item for item in added if item.get("error")]
+    for item in refused:
+        print(f"left out  {item['key']}: {item['error']}", file=sys.stderr)
+    unchanged = sum(bool(item.get("unchanged")) for item in added)
+    print(
+        f"{len(added) - len(refused)} documents "
+        f"({'published' if publish else 'drafts: publish them with `frontdesk kb publish ID`'}), "
+        f"{unchanged} unchanged, {len(refused)} left out."
+    )
+    if refused and len(refused) == len(added):
+        raise typer.Exit(1)
+
+
+@kb.command("list")
+def kb_list(as_json: Json = False, data_dir: DataDir = None) -> None:
+    """All documents."""
+    documents = asyncio.run(result(load_settings(data_dir=data_dir), "kb_list"))
+    if as_json:
+        wanted = ("id", "title", "source", "key", "revision", "status")
+        print(json.dumps([{k: d[k] for k in wanted} for d in documents], ensure_ascii=False))
+        return
+    for document in documents:
+        revision = f"r{document['revision']}"
+        print(f"{document['id']}  {document['status']:<9} {revision:<4} {document['title']}")
+
+
+@kb.command("search")
+def kb_search(
+    query: str,
+    k: Annotated[int, typer.Option(min=1, max=50)] = 5,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """The passages that a customer's question finds."""
+    hits = asyncio.run(result(load_settings(data_dir=data_dir), "kb_search", query=query, k=k))
+    if as_json:
+        print(json.dumps(hits, ensure_ascii=False))
+        return
+    for hit in hits:
+        print(
+            f"{hit['score']:.3f}  {hit['title']} — {hit['section'] or ''}  ({hit['document_id']})"
+        )
+        print(f"       {' '.join(hit['text'].split())[:160]}…")
+
+
+@kb.command("publish")
+def kb_publish(document_id: str, data_dir: DataDir = None) -> None:
+    """Show the latest revision of a document to customers."""
+    _report(
+        asyncio.run(result(load_settings(data_dir=data_dir), "kb_publish", document_id=document_id))
+    )
+
+
+@kb.command("rollback")
+def kb_rollback(document_id: str, revision: int, data_dir: DataDir = None) -> None:
+    """Publish a new revision with the content of an earlier one."""
+    settings = load_settings(data_dir=data_dir)
+    _report(
+        asyncio.run(result(settings, "kb_rollback", document_id=document_id, revision=revision))
+    )
+
+
+@kb.command("rebuild")
+def kb_rebuild(data_dir: DataDir = None) -> None:
+    """Make the search index again from the catalogue."""
+    found = asyncio.run(result(load_settings(data_dir=data_dir), "kb_rebuild"))
+    print(f"Rebuilt the index of {found['documents']} documents.")
+
+
+def _report(document: dict[str, Any]) -> None:
+    print(f"{document['title']}: revision {document['revision']} is {document['status']}.")
