@@ -5,6 +5,7 @@ an error when it is rendered, never an empty place in a prompt.
 """
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ class Prompts:
             undefined=StrictUndefined,
             autoescape=False,  # prompts are plain text, never HTML
             keep_trailing_newline=True,
+            auto_reload=False,  # what is in force is what was read at the start
         )
         self._environment.globals["company"] = company
 
@@ -46,6 +48,7 @@ class Prompts:
             f"say/{name}", language=language if language in LANGUAGES else "en"
         ).strip()
 
+    @cache  # noqa: B019  # one instance lives as long as the process
     def revision(self) -> str:
         """A short hash of every template in force: stored with answers, part of cache keys."""
         digest = hashlib.sha256()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from agent.conversation.memory import AnswerMemory
 from agent.conversation.reading import Thresholds
 from agent.conversation.service import ConversationService
 from agent.conversation.turn import Answerer
@@ -120,6 +121,7 @@ async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
                 thresholds=Thresholds(
                     sure_at=settings.sure_at,
                     refuse_below=settings.refuse_below,
+                    clarify_at=settings.clarify_at,
                     hand_off_below=settings.hand_off_below,
                     hand_off_after=settings.hand_off_after,
                 ),
@@ -138,6 +140,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
     async with open_answering(settings) as answering:
         records = await asyncio.to_thread(Records.open, settings.sql_url)
+        if settings.answer_memory:
+            embeddings = answering.knowledge.embeddings
+            memory = AnswerMemory(records, embeddings, settings.answer_memory)
+            await memory.load()
+            answering.answerer.memory = memory
         store = await ArchivedStore.open_over(settings.redis_url, records)
         broadcaster = Broadcaster(store)
         await broadcaster.start()

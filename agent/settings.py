@@ -75,11 +75,19 @@ class Settings(BaseSettings):
     refuse_below: float = Field(
         0.4, ge=0, le=1, description="P(answers) of the best passage below which none is taken."
     )
+    clarify_at: float = Field(
+        0.5, ge=0, le=1, description="Probability from which a question back is asked."
+    )
     hand_off_below: float = Field(
         0.15, ge=0, le=1, description="Confidence below which an answer goes to a person as well."
     )
     hand_off_after: int = Field(
         2, ge=0, description="Unanswered questions in a row that call a person (0: never)."
+    )
+    answer_memory: int = Field(
+        3,
+        ge=0,
+        description="Customers who must like an answer before it is given again at once (0: off).",
     )
     context_tokens: int = Field(8192, ge=2048, description="KV cells shared by all sequences.")
     sequences: int = Field(8, ge=1, le=64, description="Answers written at the same time.")

@@ -89,7 +89,7 @@ class Texts:
     def question(self, item: Item) -> str:
         today = time.strftime("%d %B %Y")
         asked = self.prompts.render(
-            "answer_question", question=item.question, today=today, language=None
+            "answer_question", question=item.question, today=today, language=None, begins=None
         )
         return self.prompts.render("answer_lead") + asked.strip()
 

@@ -8,6 +8,7 @@ like its last one, so an engine that keeps what it computed computes little more
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from agent.generation.requests import (
     Permit,
     Priority,
 )
+from agent.policy.cases import Case, Decision, Verdict, decide
 from agent.policy.language import NAMES, language_of
 from agent.policy.parts import second_passage
 from agent.prompting import Prompts
@@ -34,6 +36,7 @@ HISTORY_MESSAGES: Final = 4
 HISTORY_CHARACTERS: Final = 600  # some 150 tokens
 MAX_TOKENS: Final = 260
 MAX_TRANSLATED: Final = 120
+MAX_CLARIFYING: Final = 60
 # A first passage that was found with a good score and well before the second is answered from at
 # once; otherwise the model is asked of each of up to three passages whether it answers: told in the
 # prompt that it may refuse, the 1.5B refused 7 of 12 answerable questions. Its P(NO) as first token
@@ -48,11 +51,13 @@ SECONDS: Final = 4
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """From which probability, the judge's, a passage is taken at once, and below which none is;
-    the confidence below which an answer goes to a person as well; how many questions in a row the
+    from which probability a question back is asked; the confidence below which an answer goes to a
+    person as well; how many questions in a row the
     policies may leave unanswered before a person is called (0: none is)."""
 
     sure_at: float = 0.65
     refuse_below: float = 0.4
+    clarify_at: float = 0.5
     hand_off_below: float = 0.15
     hand_off_after: int = 2
 
@@ -112,6 +117,8 @@ class Reader:
         self._answer_lead = prompts.render("answer_lead")
         self._judge_lead = prompts.render("answer_judge")
         self._translate_lead = prompts.render("answer_translate")
+        self._decide_lead = prompts.render("answer_decide")
+        self._clarify_lead = prompts.render("answer_clarify")
 
     async def choose(
         self,
@@ -153,12 +160,13 @@ class Reader:
         question: Question,
         hits: Sequence[Hit],
         priority: Priority = Priority.CUSTOMER,
+        begins: str | None = None,
     ) -> GenerationRequest:
         """Asks for the answer from the passages, and how likely each of its tokens was; the date
-        stands behind all that is shared."""
+        stands behind all that is shared. `begins`: the answer's first word, if it is decided."""
         said = [
             *self._recent(question.history),
-            self._asked(question.content, question.asked_at),
+            self._asked(question.content, question.asked_at, begins),
         ]
         has_lead = said[0].role == "user"
         return GenerationRequest(
@@ -193,12 +201,62 @@ class Reader:
             max_tokens=1,
             logprobs=10,
         )
-        doubt = 0.0
-        async for part in self._engine.generate(judging, permit and _Kept()):
+        words = await self._first_word(judging, permit)
+        return round(1 - min(words["no"], 1.0), 4)
+
+    async def decide(
+        self,
+        case: Case,
+        hit: Hit,
+        permit: Permit | None = None,
+        priority: Priority = Priority.CUSTOMER,
+    ) -> dict[Decision, float]:
+        """What the passage makes of the customer's case, each decision with its probability."""
+        return decide(case, hit.passage.text, await self.verdict(case, hit, permit, priority))
+
+    async def verdict(
+        self,
+        case: Case,
+        hit: Hit,
+        permit: Permit | None = None,
+        priority: Priority = Priority.CUSTOMER,
+    ) -> Verdict:
+        """The model's own word on the case."""
+        asked = ChatMessage.of("user", self._decide_lead, case.text)
+        request = GenerationRequest(
+            (self._shared(hit.passage), asked),
+            max_tokens=1,
+            logprobs=20,
+            shared_pieces=3,
+            priority=priority,
+        )
+        words = await self._first_word(request, permit)
+        return Verdict(words["yes"], words["no"], words["unc"] + words["unclear"])
+
+    def clarification(
+        self, case: Case, hit: Hit, priority: Priority = Priority.CUSTOMER
+    ) -> GenerationRequest:
+        """Asks for the question that the customer has to answer first."""
+        asked = ChatMessage.of("user", self._clarify_lead, case.text)
+        return GenerationRequest(
+            (self._shared(hit.passage), asked),
+            max_tokens=MAX_CLARIFYING,
+            stop=("\n",),
+            logprobs=0,
+            shared_pieces=3,
+            priority=priority,
+        )
+
+    async def _first_word(
+        self, request: GenerationRequest, permit: Permit | None
+    ) -> dict[str, float]:
+        """The probabilities of the next token's likeliest texts, in small letters."""
+        words: dict[str, float] = defaultdict(float)
+        async for part in self._engine.generate(request, permit and Kept()):
             for token in part.logprobs if isinstance(part, Delta) else ():
-                tops = ((text.strip().lower(), logprob) for text, logprob in token.top)
-                doubt += sum(math.exp(logprob) for text, logprob in tops if text == "no")
-        return round(1 - min(doubt, 1.0), 4)
+                for text, logprob in token.top:
+                    words[text.strip().lower()] += math.exp(logprob)
+        return words
 
     async def in_english(
         self, question: str, permit: Permit | None = None, priority: Priority = Priority.CUSTOMER
@@ -207,7 +265,7 @@ class Reader:
         asked = ChatMessage.of("user", self._translate_lead, question)
         request = GenerationRequest((asked,), max_tokens=MAX_TRANSLATED, priority=priority)
         text = ""
-        async for part in self._engine.generate(request, permit and _Kept()):
+        async for part in self._engine.generate(request, permit and Kept()):
             text += part.text if isinstance(part, Delta) else ""
         return text.strip() or question
 
@@ -221,11 +279,12 @@ class Reader:
         )
         return ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
 
-    def _asked(self, question: str, at: datetime) -> ChatMessage:
+    def _asked(self, question: str, at: datetime, begins: str | None = None) -> ChatMessage:
         language = language_of(question)
         asked = self._prompts.render(
             "answer_question",
             question=question,
+            begins=begins,
             today=f"{at.astimezone(self._zone):%d %B %Y}",
             language=NAMES[language] if language not in (None, "en") else None,
         )
@@ -252,7 +311,7 @@ def _score(hits: Sequence[Hit]) -> float:
     return hits[0].score if hits else 0.0
 
 
-class _Kept:
+class Kept:
     """Stands for the turn's permit in a generation that is not the turn's last."""
 
     def release(self) -> None:

@@ -59,7 +59,7 @@ class Replayer:
 
     async def replay(self, message_id: str) -> Replay:
         """Raise NotFound if the model wrote no such message, or it was erased."""
-        record = await asyncio.to_thread(self._records.answer, message_id)
+        record = await asyncio.to_thread(self._records.answers.find, message_id)
         if record is None:
             raise NotFound(
                 f"Nothing is kept of an answer '{message_id}': the model did not write it, or its "

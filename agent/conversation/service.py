@@ -65,6 +65,7 @@ class ConversationService:
         self._prompts = prompts
         self._widget_secrets = widget_secrets
         self._jwt_secrets = jwt_secrets
+        self._memory = answerer.memory
         self._writer = TurnWriter(store, records, answerer)
         self._turns: dict[str, asyncio.Task[None]] = {}
 
@@ -207,9 +208,12 @@ class ConversationService:
         rating: Literal["up", "down"],
         comment: str | None,
     ) -> None:
-        snapshot = await self.snapshot(conversation.id)
-        if not any(m.id == message_id and m.role != "customer" for m in snapshot.messages):
+        messages = (await self.snapshot(conversation.id)).messages
+        reply = next((m for m in messages if m.id == message_id and m.role != "customer"), None)
+        if reply is None:
             raise NotFound("There is no such reply in this conversation.")
+        if self._memory is not None and reply.role == "ai_agent":
+            await self._memory.rated(conversation.id, messages, reply, rating)
         await self._note(
             conversation.id,
             "feedback.submitted",
@@ -226,6 +230,8 @@ class ConversationService:
         self._stop(conversation.id)
         self._engine.forget(conversation.id)
         await self._store.erase(conversation.id)
+        if self._memory is not None:
+            await self._memory.load()
 
     # -- life and death of the process
 

@@ -117,7 +117,7 @@ class TurnWriter:
         """An answer is not held up by a database that is away: it can only not be replayed."""
         if record is not None:
             try:
-                await asyncio.to_thread(self._records.keep_answer, conversation_id, record)
+                await asyncio.to_thread(self._records.answers.keep, conversation_id, record)
             except StoreUnavailable as error:
                 log.warning("What an answer was made from was not kept: %s", error)
 

@@ -7,7 +7,8 @@ published questions, whose key facts say what is right. Fit again when prompts o
 
 from dataclasses import dataclass
 from math import exp
-from typing import Final
+
+from agent.policy.fitted import JUDGED, UNJUDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class Evidence:
     """`score` of the passage answered from, and its `lead` before the next one found; `doubt`, the
     judge's P(NO), None if it was not asked. Of the answer, if there is one: its tokens' mean
     `logprob` and that of the `weakest`; `support`: the mean share of a sentence's words that the
-    passages have."""
+    passages have; `decided`, the probability of the yes or no that it begins with, if the customer
+    asked about a case of their own."""
 
     score: float
     lead: float
@@ -23,6 +25,7 @@ class Evidence:
     logprob: float = 0.0
     weakest: float = 0.0
     support: float = 0.0
+    decided: float | None = None
 
     def features(self) -> tuple[float, ...]:
         return (
@@ -32,6 +35,8 @@ class Evidence:
             max(self.logprob, -2.0),
             max(self.weakest, -8.0) / 4,
             self.support,
+            float(self.decided is not None),
+            self.decided or 0.0,
         )
 
 
@@ -40,8 +45,3 @@ def confidence(evidence: Evidence) -> float:
     bias, *weights = JUDGED if evidence.doubt is not None else UNJUDGED
     total = bias + sum(w * f for w, f in zip(weights, evidence.features(), strict=True))
     return round(1 / (1 + exp(-total)), 4)
-
-
-# Bias, then a weight for each feature.
-JUDGED: Final = (0.0, 1.0, 1.0, -1.0, 1.0, 0.5, 1.0)
-UNJUDGED: Final = (0.0, 1.0, 1.0, 0.0, 1.0, 0.5, 1.0)

@@ -30,8 +30,9 @@ from sqlalchemy.exc import (
     IntegrityError,
 )
 
-from agent.domain import AnswerRecord, Noun, new_id, now
+from agent.domain import Noun, new_id, now
 from agent.errors import Conflict, InvalidRequest
+from agent.storage.answers import AnswerRecords
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
 
@@ -78,14 +79,6 @@ _archive = Table(
     Column("transcript", LargeBinary),
     Column("archived_at", String(32), nullable=False),
 )
-_answers = Table(
-    "answers",
-    metadata,
-    Column("message_id", String(64), primary_key=True),
-    Column("conversation_id", String(64), nullable=False, index=True),
-    Column("record", Text, nullable=False),
-    Column("created_at", String(32), nullable=False),
-)
 
 
 class ApiKey(Noun):
@@ -105,6 +98,7 @@ class User(Noun):
 class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.answers = AnswerRecords(database, _is_erased)
         self._passwords = PasswordHasher()
         # What an unknown e-mail's password is compared with, so that the answer takes as long.
         self._nobody = self._passwords.hash(token_urlsafe(16))
@@ -258,33 +252,6 @@ class Records:
         with self._database.begin() as connection:
             return list(connection.scalars(query))
 
-    # -- what answers were made from
-
-    def keep_answer(self, conversation_id: str, record: AnswerRecord) -> None:
-        """In place of what was kept of the same message: a turn may run again."""
-        values = {
-            "conversation_id": conversation_id,
-            "record": record.model_dump_json(),
-            "created_at": now(),
-        }
-        statement = self._database.upsert(_answers).values(message_id=record.message_id, **values)
-        erased = select(_archive.c.id).where(
-            _archive.c.id == conversation_id, _archive.c.transcript.is_(None)
-        )
-        with self._database.begin() as connection:
-            if connection.scalar(erased) is None:
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=[_answers.c.message_id], set_=values
-                    )
-                )
-
-    def answer(self, message_id: str) -> AnswerRecord | None:
-        query = select(_answers.c.record).where(_answers.c.message_id == message_id)
-        with self._database.begin() as connection:
-            kept = connection.scalar(query)
-        return None if kept is None else AnswerRecord.model_validate_json(kept)
-
     def erase(self, conversation_id: str) -> None:
         """Leaves the bare id, which refuses late copies."""
         values = {
@@ -299,9 +266,14 @@ class Records:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[_archive.c.id], set_=values)
             )
-            connection.execute(
-                delete(_answers).where(_answers.c.conversation_id == conversation_id)
-            )
+            self.answers.erase(connection, conversation_id)
+
+
+def _is_erased(connection: Connection, conversation_id: str) -> bool:
+    tombstone = select(_archive.c.id).where(
+        _archive.c.id == conversation_id, _archive.c.transcript.is_(None)
+    )
+    return connection.scalar(tombstone) is not None
 
 
 def _active_secrets(connection: Connection, name: str) -> tuple[bytes, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
-from agent.conversation.turn import REMEMBERED
+from agent.conversation.finding import REMEMBERED
 from knowledge_base.library import Library
 from knowledge_base.settings import KnowledgeSettings
 

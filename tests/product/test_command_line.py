@@ -214,5 +214,5 @@ def test_a_baseline_that_is_none_is_wrong_usage(product: Product, tmp_path: Path
 
 def test_help_names_every_command() -> None:
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
-    for name in ("run", "ask", "kb", "models", "keys", "eval", "doctor"):
+    for name in ("run", "ask", "replay", "kb", "models", "keys", "eval", "bench", "doctor"):
         assert name in shown

@@ -1,0 +1,158 @@
+"""A customer's own case: a yes/no question about what applies to them, what they said of it, and
+whether a policy decides it or a question back has to be asked first.
+
+Pure. The decision is a multinomial logistic regression over what the model says in one word (yes,
+no, unclear), how far the conversation has come, and how many conditions the policy has; its weights
+are fitted by `python -m tests.benchmarks.calibrate` on conversations about published rules
+(OR-ShARC, Saeidi et al. 2018, Gao et al. 2021). The 1.5B's word alone is right in 47 % of them, the
+conversation alone in 62 %, both together in 66 %.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from agent.policy import grounding
+from agent.policy.fitted import DECISION
+
+Decision = Literal["yes", "no", "clarify"]
+DECISIONS: Final[tuple[Decision, ...]] = ("yes", "no", "clarify")
+
+_VERB: Final = (
+    r"(?:can|could|may|must|am|is|are|was|were|do|does|did|will|would|shall|should|have|has|had)"
+)
+# "Can I …", "Is this …", "Does the insurance pay if I …"; not "Can you tell me …", "Do you have …".
+_ASKS: Final = re.compile(
+    rf"(?:^|[.!?;:,]\s+|\b(?:so|and|but|hi|hello|please) ){_VERB}(?:n['’]t)? "
+    r"(?!(?:you|they|there|your)\b)(?:not )?(?:[\w-]+[ '’]){0,8}?"
+    r"(?:i|my|me|we|our|us|mine|this|these|that)\b[^.!?]*\?*\s*$",
+    re.IGNORECASE,
+)
+_ASKS_BACK: Final = re.compile(rf"\?\s*$|^\W*{_VERB} [^.]*$", re.IGNORECASE)
+_TOLD: Final = 3  # messages
+_TOLD_CHARACTERS: Final = 500
+_BULLET: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s", re.MULTILINE)
+_YES: Final = re.compile(
+    r"^\W*(?:yes|yeah|yep|correct|right|i (?:do|am|have|did|was|will))\b", re.IGNORECASE
+)
+_NO: Final = re.compile(
+    r"^\W*(?:no|nope|not|i (?:don['’]t|am not|haven['’]t|didn['’]t))\b", re.IGNORECASE
+)
+
+
+class Verdict(NamedTuple):
+    """The model's one word on a case: probabilities of yes, no and unclear as the next token."""
+
+    yes: float
+    no: float
+    unclear: float
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`told` is what the customer said before the question, `asked` our questions about it, each
+    with the customer's reply; all oldest first."""
+
+    question: str
+    told: tuple[str, ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def query(self) -> str:
+        """What to search for."""
+        return " ".join((*self.told, self.question))
+
+    @property
+    def text(self) -> str:
+        """As the model reads it."""
+        lines = [f"The customer says: {said}" for said in self.told]
+        lines.append(f"The customer asks: {self.question}")
+        for question, reply in self.asked:
+            lines += [f"You asked: {question}", f"The customer answered: {reply}"]
+        return "\n".join(lines)
+
+
+def own_case(said: Sequence[tuple[bool, str]]) -> Case | None:
+    """The case that the last message belongs to, if it asks one or replies to a question of ours
+    about one. `said`: (is the customer's, text), oldest first."""
+    asked: list[tuple[str, str]] = []
+    at = len(said) - 1
+    while at >= 0:
+        is_customers, text = said[at]
+        if not is_customers:
+            return None
+        if _ASKS.search(text):
+            return Case(text, _told(said[:at]), tuple(reversed(asked)))
+        if at == 0 or said[at - 1][0] or not _ASKS_BACK.search(said[at - 1][1]):
+            return None
+        asked.append((said[at - 1][1].strip(), text))
+        at -= 2
+    return None
+
+
+def decide(case: Case, policy: str, verdict: Verdict) -> dict[Decision, float]:
+    """The probability of each decision."""
+    values = features(case, policy, verdict)
+    sums = [sum(w * v for w, v in zip(DECISION[name], values, strict=True)) for name in DECISIONS]
+    powers = [math.exp(one - max(sums)) for one in sums]
+    return {name: power / sum(powers) for name, power in zip(DECISIONS, powers, strict=True)}
+
+
+def features(case: Case, policy: str, verdict: Verdict) -> tuple[float, ...]:
+    """The first is always 1: its weight is the bias."""
+    replies = [(bool(_YES.search(reply)), bool(_NO.search(reply))) for _, reply in case.asked]
+    last_yes, last_no = replies[-1] if replies else (False, False)
+    count, low = len(replies), policy.lower()
+    conditions = min(len(_BULLET.findall(policy)), 6)
+    told = len(" ".join(case.told)) / 100
+    flags = (
+        *(count == 0, count == 1, count == 2, count > 2, last_yes, last_no),
+        conditions > count,
+        any(word in low for word in ("any of", "one of", "either")),
+        any(word in low for word in ("all of", "both", "must")),
+        " or " in low,
+        " not " in low or "n't" in low,
+        " if " in low,
+        bool(told),
+        bool(told) and not count,
+        last_yes and (" not " in low or "n't" in low),
+        last_no and ("all of" in low or "must" in low),
+    )
+    return (
+        *(1.0, *map(float, flags)),
+        float(sum(yes for yes, _ in replies)),
+        float(sum(no for _, no in replies)),
+        float(conditions),
+        min(len(policy) / 1000, 2.0),
+        min(told, 5.0),
+        _log(verdict.yes) - _log(verdict.no),
+        _log(verdict.unclear),
+    )
+
+
+def is_new_question(case: Case, text: str) -> bool:
+    """Whether the text is one question that was not asked yet and is not the customer's own."""
+    if not text.endswith("?") or text.count("?") > 1 or len(text) > 300:
+        return False
+    words = grounding.content_words(text)
+    before = [case.question, *(question for question, _ in case.asked)]
+    return bool(words) and all(words != grounding.content_words(one) for one in before)
+
+
+def _told(before: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
+    """The customer's last statements before the question; questions are other matters."""
+    told: list[str] = []
+    room = _TOLD_CHARACTERS
+    for is_customers, text in reversed(before):
+        if is_customers and not text.rstrip().endswith("?") and len(text.split()) > 2:
+            room -= len(text)
+            if room < 0 or len(told) == _TOLD:
+                break
+            told.append(text)
+    return tuple(reversed(told))
+
+
+def _log(probability: float) -> float:
+    return math.log(max(probability, 1e-4))

@@ -1,0 +1,218 @@
+# ruff: noqa: T201 - what was measured goes to stdout
+"""Fits `agent/policy/fitted.py`, cross-validated by document.
+
+    python -m tests.benchmarks.calibrate verdicts OUT.jsonl   (goes on where it stopped)
+    python -m tests.benchmarks.calibrate fit VERDICTS.jsonl REPORT.json… [--write]
+
+`verdicts` asks the model for its one word on cases of OR-ShARC's dev part, the right rule given.
+Reports are what `frontdesk eval --out` writes. Weights are fitted with an L2 penalty; what is
+printed is of documents that were not fitted on, ten folds.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.conversation.reading import Reader
+from agent.evaluation.calibration import Judged, calibration
+from agent.evaluation.scoring import is_right
+from agent.generation.engine import EngineSettings, LlamaEngine
+from agent.policy import cases
+from agent.policy.cases import DECISIONS, Case, Verdict, own_case
+from agent.policy.confidence import Evidence
+from agent.prompting import Prompts
+from agent.settings import load_settings
+from agent.weights.store import resolve
+from knowledge_base.model import Hit, Passage
+from tests.benchmarks.retrieval import EVAL, _lines
+
+RULES = EVAL / "or_sharc"
+FITTED = Path("agent/policy/fitted.py")
+FOLDS: Final = 10
+A_RULE: Final = 6  # cases of one rule, so that many rules are seen
+Values = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def the_cases() -> Iterator[tuple[str, str, str, Case]]:
+    """(id, rule, label, case), the rules mixed."""
+    lines = list(_lines(RULES / "dev.jsonl"))
+    random.Random(7).shuffle(lines)
+    seen: dict[str, int] = {}
+    for line in sorted(lines, key=lambda one: one["gold_docs"][0]):
+        said = [(turn["role"] != "agent", turn["text"]) for turn in line["turns"]]
+        case = own_case([*said, (True, line["question"])])
+        rule = line["gold_docs"][0]
+        seen[rule] = seen.get(rule, 0) + 1
+        if case is not None and seen[rule] <= A_RULE:
+            yield line["id"], rule, line["label"], case
+
+
+def rule_text(rule: str) -> str:
+    return (RULES / "docs" / rule).read_text("utf-8")
+
+
+async def verdicts(out: Path, wanted: Sequence[tuple[str, str, str, Case]]) -> None:
+    settings = load_settings()
+    model = resolve(settings.model, settings.weights_dir)
+    engine = await LlamaEngine.open(
+        model.path, name=model.name, sha256=None, settings=EngineSettings(queue_limit=64)
+    )
+    reader = Reader(engine=engine, prompts=Prompts(company=settings.company), time_zone="UTC")
+    with out.open("a", encoding="utf-8") as file:
+        for number, (id_, rule, label, case) in enumerate(wanted, 1):
+            verdict = await reader.verdict(case, _hit(rule))
+            record = {"id": id_, "rule": rule, "label": label, "verdict": verdict}
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            print(f"\r{number} of {len(wanted)}", end="", flush=True)
+    await engine.close()
+
+
+def _hit(rule: str) -> Hit:
+    text = rule_text(rule)
+    title = text.splitlines()[0].strip("# ")
+    passage = Passage(rule, rule, 1, title, None, text, 0, "public", None, None, None)
+    return Hit(passage, 1.0, 1.0, 1, 1, 1.0)
+
+
+def fitted(x: Values, y: Labels, classes: int, l2: float = 0.01) -> Values:
+    """Multinomial logistic regression by gradient descent on standardized features; weights of the
+    features as they are, one row a class."""
+    mean, spread = x.mean(0), x.std(0)
+    mean[0], spread[0] = 0.0, 1.0  # the bias
+    spread[spread < 1e-9] = 1.0
+    z, wanted = (x - mean) / spread, np.eye(classes)[y]
+    w = np.zeros((x.shape[1], classes))
+    for _ in range(3000):
+        w -= 0.3 * (z.T @ (_softmax(z @ w) - wanted) / len(y) + l2 * w)
+    w /= spread[:, None]
+    w[0] -= (mean[1:, None] * w[1:]).sum(0)
+    return w.T
+
+
+def _softmax(logits: Values) -> Values:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def held_out(x: Values, y: Labels, groups: Sequence[str], classes: int, l2: float) -> Values:
+    """Probabilities of each row, by weights that were fitted without its group."""
+    number = {group: at % FOLDS for at, group in enumerate(sorted(set(groups)))}
+    fold = np.array([number[group] for group in groups])
+    found = np.zeros((len(y), classes))
+    for one in range(FOLDS):
+        apart = fold == one
+        if apart.any():
+            found[apart] = _softmax(x[apart] @ fitted(x[~apart], y[~apart], classes, l2).T)
+    return found
+
+
+def decisions(path: Path) -> Values:
+    records = {one["id"]: one for one in _lines(path)}
+    rows, labels, rules = [], [], []
+    for id_, rule, label, case in the_cases():
+        if id_ in records:
+            verdict = Verdict(*records[id_]["verdict"])
+            rows.append(cases.features(case, rule_text(rule), verdict))
+            labels.append(DECISIONS.index(label))
+            rules.append(rule)
+    x, y = np.array(rows), np.array(labels)
+    for name, columns in (
+        ("the model's word alone", [0, x.shape[1] - 2, x.shape[1] - 1]),
+        ("the conversation alone", list(range(x.shape[1] - 2))),
+        ("both", list(range(x.shape[1]))),
+    ):
+        found = held_out(x[:, columns], y, rules, len(DECISIONS), 0.01).argmax(1)
+        each = [float((found[y == label] == label).mean()) for label in range(len(DECISIONS))]
+        shown = ", ".join(f"{n} {share:.2f}" for n, share in zip(DECISIONS, each, strict=True))
+        print(f"decisions, {name}: right {(found == y).mean():.3f} of {len(y)} ({shown})")
+    return fitted(x, y, len(DECISIONS))
+
+
+def confidences(reports: Sequence[Path]) -> dict[str, Values]:
+    answers = [
+        (record, report.stem)
+        for report in reports
+        for record in json.loads(report.read_text("utf-8"))["per_item"]
+        if record["outcome"] in ("answered", "handed_off") and record.get("evidence")
+        if record["evidence"]["support"]
+    ]
+    weights, judged = {}, list[Judged]()
+    for name, keep in _KINDS.items():
+        chosen = [(record, stem) for record, stem in answers if keep(record)]
+        x = np.array([(1.0, *Evidence(**record["evidence"]).features()) for record, _ in chosen])
+        y = np.array([int(is_right(record | {"outcome": "answered"})) for record, _ in chosen])
+        groups = [f"{stem} {(record['gold_docs'] or [record['id']])[0]}" for record, stem in chosen]
+        found = held_out(x, y, groups, 2, 0.01)[:, 1]
+        judged += [Judged(float(p), bool(right)) for p, right in zip(found, y, strict=True)]
+        both = fitted(x, y, 2)
+        weights[name] = both[1] - both[0]
+        print(f"confidence, {name.lower()}: {len(y)} answers, {y.mean():.2f} of them right")
+    told = calibration(judged)
+    print(f"expected calibration error {told['expected_error']:.3f} of {told['n']} answers")
+    for one in told["bins"]:
+        print(f"  {one['from']:.1f}: {one['n']:4} answers, right {one['right']:.2f}")
+    return weights
+
+
+def _was_judged(record: dict[str, Any]) -> bool:
+    return record["evidence"]["doubt"] is not None
+
+
+_KINDS: Final[dict[str, Callable[[dict[str, Any]], bool]]] = {
+    "JUDGED": _was_judged,
+    "UNJUDGED": lambda record: not _was_judged(record),
+}
+
+
+def source(confidence: dict[str, Values], decision: Values) -> str:
+    lines = [
+        '"""Weights that `python -m tests.benchmarks.calibrate` fitted; measure, do not edit."""',
+        "",
+        "from typing import Final",
+        "",
+        "# Of `confidence.Evidence.features`, the bias first.",
+        *(f"{name}: Final = {_numbers(row)}" for name, row in confidence.items()),
+        "# Of `cases.features`.",
+        "DECISION: Final = {",
+        *(f'    "{n}": {_numbers(row)},' for n, row in zip(DECISIONS, decision, strict=True)),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(row: Values) -> str:
+    return "(" + ", ".join(f"{value:.4f}" for value in row) + ")"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parts = parser.add_subparsers(dest="part", required=True)
+    ask = parts.add_parser("verdicts")
+    ask.add_argument("out", type=Path)
+    ask.add_argument("--items", type=int, default=1000)
+    fit = parts.add_parser("fit")
+    fit.add_argument("verdicts", type=Path)
+    fit.add_argument("reports", type=Path, nargs="+")
+    fit.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    if given.part == "verdicts":
+        known = {one["id"] for one in _lines(given.out)} if given.out.exists() else set()
+        wanted = [one for one in list(the_cases())[: given.items] if one[0] not in known]
+        asyncio.run(verdicts(given.out, wanted))
+        return
+    text = source(confidences(given.reports), decisions(given.verdicts))
+    if given.write:
+        FITTED.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
