@@ -134,9 +134,9 @@ async def kb_rebuild(library: Library) -> AsyncIterator[Line]:
     yield {"result": {"documents": len(await asyncio.to_thread(library.documents))}}
 
 
-async def evaluate(answerer: Answerer, items: list[Line]) -> AsyncIterator[Line]:
+async def evaluate(answerer: Answerer, items: list[Line], at_once: int) -> AsyncIterator[Line]:
     parsed = [Item.model_validate(item) for item in items]
-    async for line in runner.answers(answerer, parsed):
+    async for line in runner.answers(answerer, parsed, at_once):
         yield line
 
 

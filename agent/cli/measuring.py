@@ -23,6 +23,9 @@ def evaluate(
     baseline: Annotated[
         str | None, typer.Option(help="Measure this instead of Frontdesk: langchain.")
     ] = None,
+    one_by_one: Annotated[
+        bool, typer.Option("--one-by-one", help="Slower, and the same words every time.")
+    ] = False,
     data_dir: DataDir = None,
     model: Model = None,
 ) -> None:
@@ -31,7 +34,7 @@ def evaluate(
     from agent.evaluation.baseline import BASELINES
     from agent.evaluation.dataset import Item, load_items
     from agent.evaluation.measuring import measure, measurement, opened_journal, write
-    from agent.evaluation.runner import answers_apart
+    from agent.evaluation.runner import AT_ONCE, answers_apart
 
     if baseline is not None and baseline not in BASELINES:
         raise typer.BadParameter(f"choose of {', '.join(BASELINES)}", param_hint="--baseline")
@@ -39,13 +42,15 @@ def evaluate(
         raise typer.BadParameter("a baseline needs documents of its own", param_hint="--kb")
     settings = load_settings(data_dir=data_dir, model=model)
     items = load_items(file, limit)
+    at_once = 1 if one_by_one else AT_ONCE
 
     def ask(left: list[Item]) -> AsyncIterator[dict[str, Any]]:
         if kb_dir is None:
             told = [item.model_dump(mode="json") for item in left]
-            return command(settings, "evaluate", items=told)
-        answers = answers_apart if baseline is None else BASELINES[baseline]
-        return answers(settings, kb_dir, left, count)
+            return command(settings, "evaluate", items=told, at_once=at_once)
+        if baseline is not None:
+            return BASELINES[baseline](settings, kb_dir, left, count)
+        return answers_apart(settings, kb_dir, left, count, at_once)
 
     with opened_journal(out, measurement(settings, file, kb_dir, baseline)) as journal:
         report = asyncio.run(measure(items, ask, journal, count))

@@ -95,7 +95,10 @@ class _Turn:
     priority: Priority
 
     async def run(self) -> Parts:
+        case = own_case(_said(self.question))
         kind = guardrails.kind_of(self.question.content)
+        if kind == "acknowledged" and case is not None:  # "ok" to a question of ours is a yes
+            kind = "question"
         if kind == "wants_person":
             said = self._say("handoff", "handed_off", "customer_request")
         elif kind == "off_limits":
@@ -103,12 +106,11 @@ class _Turn:
         elif kind != "question":
             said = self._say(kind, "answered")
         else:
-            said = self._look_up()
+            said = self._look_up(case)
         async for part in said:
             yield part
 
-    async def _look_up(self) -> Parts:
-        case = own_case(_said(self.question))
+    async def _look_up(self, case: Case | None) -> Parts:
         about = self.question if case is None else _about(case, self.question)
         hits = await self.by.finder.find(about, case, self.permit, self.priority)
         self.reply.retrieved(hits)

@@ -27,7 +27,11 @@ _SHOWN: Final = 4  # passages that a report shows
 
 
 async def answers_apart(
-    settings: Settings, folder: Path, items: Sequence[Item], progress: Progress
+    settings: Settings,
+    folder: Path,
+    items: Sequence[Item],
+    progress: Progress,
+    at_once: int = AT_ONCE,
 ) -> AsyncIterator[Line]:
     """Answer from a knowledge base of the folder's own, in a temporary place.
 
@@ -41,7 +45,7 @@ async def answers_apart(
         async with open_answering(apart) as answering:
             library = answering.knowledge.library
             await asyncio.to_thread(_take_in, library, folder, progress)
-            async for line in answers(answering.answerer, items):
+            async for line in answers(answering.answerer, items, at_once):
                 yield line
 
 
@@ -67,12 +71,15 @@ def _take_in(library: Library, folder: Path, progress: Progress) -> None:
         library.add_texts(texts, source="evaluation", publish=True, progress=show)
 
 
-async def answers(answerer: Answerer, items: Sequence[Item]) -> AsyncIterator[Line]:
-    """A `record` of each item as it is done, a few at a time, and as the `result` what answered.
-    Document ids are the documents' keys (paths)."""
+async def answers(
+    answerer: Answerer, items: Sequence[Item], at_once: int = AT_ONCE
+) -> AsyncIterator[Line]:
+    """A `record` of each item as it is done, and as the `result` what answered. Document ids are
+    the documents' keys (paths). One at once is slower and gives the same words every time; beside
+    others two tokens that are nearly as likely may change places."""
     documents = await asyncio.to_thread(answerer.library.documents)
     keys = {document.id: document.key for document in documents}
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(at_once)
 
     async def one(item: Item) -> Record:
         async with gate:

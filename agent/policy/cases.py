@@ -35,10 +35,14 @@ _TOLD: Final = 3  # messages
 _TOLD_CHARACTERS: Final = 500
 _BULLET: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s", re.MULTILINE)
 _YES: Final = re.compile(
-    r"^\W*(?:yes|yeah|yep|correct|right|i (?:do|am|have|did|was|will))\b", re.IGNORECASE
+    r"^\W*(?:yes|yeah|yep|yup|ok(?:ay)?|sure|exactly|correct|right|of course|ja|oui|sí|"
+    r"i (?:do|am|have|did|was|will))\b(?! not)|^\W*[是对有]",
+    re.IGNORECASE,
 )
 _NO: Final = re.compile(
-    r"^\W*(?:no|nope|not|i (?:don['’]t|am not|haven['’]t|didn['’]t))\b", re.IGNORECASE
+    r"^\W*(?:no|nope|not|nein|non|i (?:don['’]t|(?:do|am|have|did|was) not|haven['’]t|didn['’]t))\b"
+    r"|^\W*[不没]",
+    re.IGNORECASE,
 )
 
 
@@ -142,15 +146,15 @@ def is_new_question(case: Case, text: str) -> bool:
 
 
 def _told(before: Sequence[tuple[bool, str]]) -> tuple[str, ...]:
-    """The customer's last statements before the question; questions are other matters."""
+    """What the customer said right before the question, in messages of its own. What was said
+    before an answer of ours, and other questions, are other matters."""
     told: list[str] = []
     room = _TOLD_CHARACTERS
     for is_customers, text in reversed(before):
-        if is_customers and not text.rstrip().endswith("?") and len(text.split()) > 2:
-            room -= len(text)
-            if room < 0 or len(told) == _TOLD:
-                break
-            told.append(text)
+        room -= len(text)
+        if not is_customers or text.rstrip().endswith("?") or room < 0 or len(told) == _TOLD:
+            break
+        told.append(text)
     return tuple(reversed(told))
 
 

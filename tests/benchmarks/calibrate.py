@@ -160,6 +160,13 @@ def confidences(reports: Sequence[Path]) -> dict[str, Values]:
     print(f"expected calibration error {told['expected_error']:.3f} of {told['n']} answers")
     for one in told["bins"]:
         print(f"  {one['from']:.1f}: {one['n']:4} answers, right {one['right']:.2f}")
+    wrong = sum(not one.right for one in judged)
+    for below in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5):
+        held = [one.right for one in judged if one.confidence < below]
+        print(
+            f"  handed off below {below}: {len(held)} answers, {sum(held)} of them right,"
+            f" {len(held) - sum(held)} of {wrong} wrong ones"
+        )
     return weights
 
 

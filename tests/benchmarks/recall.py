@@ -3,7 +3,7 @@
 
     python -m tests.benchmarks.recall
 
-Half of banking77's dev questions stand for remembered ones, the other half are asked; two questions
+Questions of banking77's training part, half of them remembered, half of them asked; two questions
 of different intents (of 77 near ones) must never meet. Counts, by threshold, how many of the asked
 are recalled, how many of those wrongly, and how many wrongly without the comparison of figures,
 names and "not".

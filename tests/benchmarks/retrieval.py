@@ -11,13 +11,14 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
 from agent.conversation.finding import REMEMBERED
+from knowledge_base import embedding, fusion, index
 from knowledge_base.library import Library
 from knowledge_base.settings import KnowledgeSettings
 
@@ -33,12 +34,41 @@ HEAD = (
 LIMIT = 400  # questions of a set
 
 
+def _no_titles() -> None:
+    for module in (embedding, index):
+        module.indexed_text = lambda passage: passage.text  # type: ignore[attr-defined]
+
+
+def _no_stems() -> None:
+    index.Stemmer = type("NoStemmer", (), {"Stemmer": _Unstemmed})  # type: ignore[attr-defined]
+
+
+class _Unstemmed:
+    def __init__(self, _language: str) -> None: ...
+
+    def stemWords(self, words: list[str]) -> list[str]:  # noqa: N802 - the stemmer's name for it
+        return words
+
+
+# What the search is without one of its parts.
+WITHOUT: dict[str, Callable[[], None]] = {
+    "nothing": lambda: None,
+    "dense": lambda: setattr(fusion, "DENSE_SHARE", 0.0),
+    "lexical": lambda: setattr(fusion, "DENSE_SHARE", 1.0),
+    "stems": _no_stems,
+    "titles": _no_titles,
+    "subjects": lambda: setattr(fusion, "SUBJECT_WEIGHT", 0.0),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="the embedding model's GGUF file")
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--alone", action="store_true", help="without what was said before")
+    parser.add_argument("--without", default="nothing", choices=WITHOUT, help="leave a part out")
     given = parser.parse_args(arguments)
+    WITHOUT[given.without]()
     if not EVAL.is_dir():
         print(f"The evaluation sets are not at {EVAL}; nothing was measured.")
         return 0

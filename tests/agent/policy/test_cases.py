@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.policy.cases import DECISIONS, Case, Verdict, decide, is_new_question, own_case
+from agent.policy.cases import (
+    DECISIONS,
+    Case,
+    Verdict,
+    decide,
+    features,
+    is_new_question,
+    own_case,
+)
 
 CUSTOMER, AGENT = True, False
 
@@ -55,6 +63,16 @@ def test_replies_to_questions_back_belong_to_the_case() -> None:
         (("Are you under 19?", "No"), ("Are you in the first year?", "Yes, since May")),
     )
     assert case.text.splitlines()[-1] == "The customer answered: Yes, since May"
+
+
+@pytest.mark.parametrize(
+    ("reply", "yes"),
+    [("Yes I am", True), ("ok", True), ("I do not", False), ("No.", False), ("I am not", False)],
+)
+def test_replies_are_read_as_yes_or_no(reply: str, yes: bool) -> None:
+    case = Case("May I?", asked=(("Are you under 19?", reply),))
+    names = features(case, "", Verdict(0, 0, 0))
+    assert (names[5], names[6]) == (float(yes), float(not yes))
 
 
 def test_what_follows_an_answer_is_another_matter() -> None:
