@@ -4,18 +4,20 @@
     python -m tests.benchmarks.calibrate verdicts OUT.jsonl   (goes on where it stopped)
     python -m tests.benchmarks.calibrate fit VERDICTS.jsonl REPORT.json… [--write]
 
-`verdicts` asks the model for its one word on cases of OR-ShARC's dev part, the right rule given.
-Reports are what `frontdesk eval --out` writes. Weights are fitted with an L2 penalty; what is
-printed is of documents that were not fitted on, ten folds.
+`verdicts` asks the model for its one word on cases of OR-ShARC's dev part and on questions of
+DSTC9's FAQs, the right text given. Reports are what `frontdesk eval --out` writes. Weights are
+fitted with an L2 penalty; what is printed is of documents that were not fitted on, ten folds.
 """
 
 import argparse
 import asyncio
 import json
 import random
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,30 +38,65 @@ from tests.benchmarks.retrieval import EVAL, _lines
 RULES = EVAL / "or_sharc"
 FITTED = Path("agent/policy/fitted.py")
 FOLDS: Final = 10
+FAQS: Final = 120
 A_RULE: Final = 6  # cases of one rule, so that many rules are seen
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def the_cases() -> Iterator[tuple[str, str, str, Case]]:
-    """(id, rule, label, case), the rules mixed."""
+class Asked(NamedTuple):
+    """A case, the text that decides it, and how."""
+
+    id: str
+    rule: str
+    title: str
+    text: str
+    label: str
+    case: Case
+
+
+def the_cases() -> Iterator[Asked]:
+    """Conversations about rules, and plain questions whose FAQ says yes or no: nothing to ask."""
+    yield from _rule_cases()
+    yield from _faq_cases()
+
+
+def _rule_cases() -> Iterator[Asked]:
     lines = list(_lines(RULES / "dev.jsonl"))
     random.Random(7).shuffle(lines)
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     for line in sorted(lines, key=lambda one: one["gold_docs"][0]):
         said = [(turn["role"] != "agent", turn["text"]) for turn in line["turns"]]
         case = own_case([*said, (True, line["question"])])
-        rule = line["gold_docs"][0]
-        seen[rule] = seen.get(rule, 0) + 1
+        (rule,) = line["gold_docs"]
+        seen[rule] += 1
         if case is not None and seen[rule] <= A_RULE:
-            yield line["id"], rule, line["label"], case
+            text = (RULES / "docs" / rule).read_text("utf-8")
+            title = text.splitlines()[0].strip("# ")
+            yield Asked(line["id"], rule, title, text, line["label"], case)
 
 
-def rule_text(rule: str) -> str:
-    return (RULES / "docs" / rule).read_text("utf-8")
+def _faq_cases() -> Iterator[Asked]:
+    lines = list(_lines(EVAL / "dstc9_track1_val_subset" / "docs.jsonl"))
+    random.Random(7).shuffle(lines)
+    found = 0
+    for line in lines:
+        case = own_case([(True, line["title"])])
+        text = line["text"].removeprefix(line["title"]).strip()
+        says = re.match(r"(yes|no)\b", text, re.IGNORECASE)
+        if case is not None and says is not None and found < FAQS:
+            found += 1
+            yield Asked(
+                line["id"],
+                line["id"],
+                line.get("entity") or line["domain"],
+                text,
+                says[1].lower(),
+                case,
+            )
 
 
-async def verdicts(out: Path, wanted: Sequence[tuple[str, str, str, Case]]) -> None:
+async def verdicts(out: Path, wanted: Sequence[Asked]) -> None:
     settings = load_settings()
     model = resolve(settings.model, settings.weights_dir)
     engine = await LlamaEngine.open(
@@ -67,19 +104,18 @@ async def verdicts(out: Path, wanted: Sequence[tuple[str, str, str, Case]]) -> N
     )
     reader = Reader(engine=engine, prompts=Prompts(company=settings.company), time_zone="UTC")
     with out.open("a", encoding="utf-8") as file:
-        for number, (id_, rule, label, case) in enumerate(wanted, 1):
-            verdict = await reader.verdict(case, _hit(rule))
-            record = {"id": id_, "rule": rule, "label": label, "verdict": verdict}
-            file.write(json.dumps(record) + "\n")
+        for number, asked in enumerate(wanted, 1):
+            verdict = await reader.verdict(asked.case, _hit(asked))
+            file.write(json.dumps({"id": asked.id, "verdict": verdict}) + "\n")
             file.flush()
             print(f"\r{number} of {len(wanted)}", end="", flush=True)
     await engine.close()
 
 
-def _hit(rule: str) -> Hit:
-    text = rule_text(rule)
-    title = text.splitlines()[0].strip("# ")
-    passage = Passage(rule, rule, 1, title, None, text, 0, "public", None, None, None)
+def _hit(asked: Asked) -> Hit:
+    passage = Passage(
+        *(asked.rule, asked.rule, 1, asked.title, None, asked.text, 0, "public", None, None, None)
+    )
     return Hit(passage, 1.0, 1.0, 1, 1, 1.0)
 
 
@@ -118,13 +154,14 @@ def held_out(x: Values, y: Labels, groups: Sequence[str], classes: int, l2: floa
 def decisions(path: Path) -> Values:
     records = {one["id"]: one for one in _lines(path)}
     rows, labels, rules = [], [], []
-    for id_, rule, label, case in the_cases():
-        if id_ in records:
-            verdict = Verdict(*records[id_]["verdict"])
-            rows.append(cases.features(case, rule_text(rule), verdict))
-            labels.append(DECISIONS.index(label))
-            rules.append(rule)
+    for asked in the_cases():
+        if asked.id in records:
+            verdict = Verdict(*records[asked.id]["verdict"])
+            rows.append(cases.features(asked.case, asked.text, verdict))
+            labels.append([*DECISIONS].index(asked.label))  # type: ignore[arg-type]
+            rules.append(asked.rule)
     x, y = np.array(rows), np.array(labels)
+    faqs = np.array(["/" in rule for rule in rules])  # the FAQs' ids are paths
     for name, columns in (
         ("the model's word alone", [0, x.shape[1] - 2, x.shape[1] - 1]),
         ("the conversation alone", list(range(x.shape[1] - 2))),
@@ -133,7 +170,11 @@ def decisions(path: Path) -> Values:
         found = held_out(x[:, columns], y, rules, len(DECISIONS), 0.01).argmax(1)
         each = [float((found[y == label] == label).mean()) for label in range(len(DECISIONS))]
         shown = ", ".join(f"{n} {share:.2f}" for n, share in zip(DECISIONS, each, strict=True))
-        print(f"decisions, {name}: right {(found == y).mean():.3f} of {len(y)} ({shown})")
+        rules_right, faqs_right = (found == y)[~faqs].mean(), (found == y)[faqs].mean()
+        print(
+            f"decisions, {name}: right {rules_right:.3f} of {(~faqs).sum()} on rules,"
+            f" {faqs_right:.3f} of {faqs.sum()} on FAQs ({shown})"
+        )
     return fitted(x, y, len(DECISIONS))
 
 
@@ -213,7 +254,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.part == "verdicts":
         known = {one["id"] for one in _lines(given.out)} if given.out.exists() else set()
-        wanted = [one for one in list(the_cases())[: given.items] if one[0] not in known]
+        wanted = [one for one in list(the_cases())[: given.items] if one.id not in known]
         asyncio.run(verdicts(given.out, wanted))
         return
     text = source(confidences(given.reports), decisions(given.verdicts))
