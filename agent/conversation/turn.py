@@ -5,13 +5,14 @@ question and yields text and, last, the finished message; whoever runs it stores
 Invariant: the texts yielded, joined, are the message's content unless `replaced` says otherwise.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.conversation.checking import check
 from agent.conversation.finding import REMEMBERED, Finder
-from agent.conversation.memory import AnswerMemory
+from agent.conversation.memory import AnswerMemory, Recalled
 from agent.conversation.reading import DEFAULTS, Choice, Kept, Question, Reader, Thresholds
 from agent.conversation.reply import Reply, ReplyDone, ReplyText
 from agent.domain import AnswerRecord, HandoffReason, Outcome, Piece
@@ -33,7 +34,7 @@ from knowledge_base.model import Passage
 __all__ = ["Answerer", "Question", "ReplyDone", "ReplyText"]
 
 DECIDED: Final = 0.4  # a yes or no that is less likely is left to the answer itself
-Parts = AsyncIterator[ReplyText | ReplyDone]
+Parts = AsyncGenerator[ReplyText | ReplyDone, None]
 
 
 class Answerer:
@@ -79,8 +80,9 @@ class Answerer:
         """Leaving the iteration stops the generation. Raises what the engine and library raise."""
         turn = _Turn(self, question, Reply(message_id), permit, priority)
         try:
-            async for part in turn.run():
-                yield part
+            async with aclosing(await turn.parts()) as parts:
+                async for part in parts:
+                    yield part
         finally:
             if permit is not None:
                 permit.release()
@@ -94,21 +96,18 @@ class _Turn:
     permit: Permit | None
     priority: Priority
 
-    async def run(self) -> Parts:
+    async def parts(self) -> Parts:
         case = own_case(_said(self.question))
         kind = guardrails.kind_of(self.question.content)
         if kind == "acknowledged" and case is not None:  # "ok" to a question of ours is a yes
             kind = "question"
         if kind == "wants_person":
-            said = self._say("handoff", "handed_off", "customer_request")
-        elif kind == "off_limits":
-            said = self._say(kind, "refused")
-        elif kind != "question":
-            said = self._say(kind, "answered")
-        else:
-            said = self._look_up(case)
-        async for part in said:
-            yield part
+            return self._say("handoff", "handed_off", "customer_request")
+        if kind == "off_limits":
+            return self._say(kind, "refused")
+        if kind != "question":
+            return self._say(kind, "answered")
+        return await self._look_up(case)
 
     async def _look_up(self, case: Case | None) -> Parts:
         about = self.question if case is None else _about(case, self.question)
@@ -117,26 +116,22 @@ class _Turn:
         if self.by.memory is not None and (case is None or not (case.told or case.asked)):
             recalled = await self.by.memory.recall(self.question, hits)
             if recalled is not None:
-                self.reply.confidence = recalled.similarity
-                yield ReplyText(recalled.content)
-                yield self.reply.done(recalled.content, "answered", recalled.citations)
-                return
+                return self._repeat(recalled)
         choice = await self.by.reader.choose(about, hits, self.permit, self.priority)
         self.reply.chose(choice)
-        if case is not None and choice.hits:
-            decision = await self._decide(case, choice)
-            if decision == "clarify":
-                said = self._clarify(case, about, choice)
-            else:
-                said = self._write(about, choice, decision)
-        elif choice.hits:
-            said = self._write(about, choice)
-        elif self._has_failed_enough():
-            said = self._say("missing_knowledge", "handed_off", "missing_knowledge")
-        else:
-            said = self._say("refusal", "refused")
-        async for part in said:
-            yield part
+        if choice.hits:
+            decision = None if case is None else await self._decide(case, choice)
+            if case is not None and decision == "clarify":
+                return self._clarify(case, about, choice)
+            return self._write(about, choice, decision)
+        if self._has_failed_enough():
+            return self._say("missing_knowledge", "handed_off", "missing_knowledge")
+        return self._say("refusal", "refused")
+
+    async def _repeat(self, recalled: Recalled) -> Parts:
+        self.reply.confidence = recalled.similarity
+        yield ReplyText(recalled.content)
+        yield self.reply.done(recalled.content, "answered", recalled.citations)
 
     async def _say(
         self, name: str, outcome: Outcome, handoff: HandoffReason | None = None

@@ -21,7 +21,7 @@ _COMMON: Final = frozenset(
     just know like long many more most much must need only other over please same should some such
     tell than thank thanks that their them then there these they this those through under until very
     want what when where which while will with would your happen happens allowed possible right okay
-    hello something anything
+    hello something anything customer says asks asked answered
     """.split()  # noqa: SIM905 - a list in quotes would be a page
 )
 _MISSING: Final = 2  # so many words at least, and at least half of what is missing
