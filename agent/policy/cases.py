@@ -129,7 +129,6 @@ def features(case: Case, policy: str, verdict: Verdict) -> tuple[float, ...]:
         float(sum(yes for yes, _ in replies)),
         float(sum(no for _, no in replies)),
         float(conditions),
-        min(len(policy) / 1000, 2.0),
         min(told, 5.0),
         _log(verdict.yes) - _log(verdict.no),
         _log(verdict.unclear),

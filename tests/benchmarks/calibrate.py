@@ -14,6 +14,7 @@ import asyncio
 import json
 import random
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -227,18 +228,21 @@ def source(confidence: dict[str, Values], decision: Values) -> str:
         "",
         "from typing import Final",
         "",
+        "# fmt: off",
         "# Of `confidence.Evidence.features`, the bias first.",
-        *(f"{name}: Final = {_numbers(row)}" for name, row in confidence.items()),
+        *(f"{name}: Final = {_numbers(row, 4)}" for name, row in confidence.items()),
         "# Of `cases.features`.",
         "DECISION: Final = {",
-        *(f'    "{n}": {_numbers(row)},' for n, row in zip(DECISIONS, decision, strict=True)),
+        *(f'    "{n}": {_numbers(row, 8)},' for n, row in zip(DECISIONS, decision, strict=True)),
         "}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _numbers(row: Values) -> str:
-    return "(" + ", ".join(f"{value:.4f}" for value in row) + ")"
+def _numbers(row: Values, indent: int) -> str:
+    numbers = textwrap.wrap(", ".join(f"{value:.4f}" for value in row), 90)
+    lines = "\n".join(" " * indent + line for line in numbers)
+    return f"(\n{lines},\n{' ' * (indent - 4)})"
 
 
 def main() -> None:
