@@ -76,7 +76,7 @@ class Settings(BaseSettings):
         0.4, ge=0, le=1, description="P(answers) of the best passage below which none is taken."
     )
     clarify_at: float = Field(
-        0.5, ge=0, le=1, description="Probability from which a question back is asked."
+        0.4, ge=0, le=1, description="Probability from which a question back is asked."
     )
     hand_off_below: float = Field(
         0.15, ge=0, le=1, description="Confidence below which an answer goes to a person as well."

@@ -25,7 +25,14 @@ from agent.generation.requests import (
     Priority,
 )
 from agent.policy import guardrails
-from agent.policy.cases import DECISIONS, Case, Decision, is_new_question, own_case
+from agent.policy.cases import (
+    DECISIONS,
+    Case,
+    Decision,
+    condition_as_question,
+    is_new_question,
+    own_case,
+)
 from agent.policy.citing import CitingStream
 from agent.prompting import Prompts
 from knowledge_base.library import Library
@@ -117,7 +124,10 @@ class _Turn:
             recalled = await self.by.memory.recall(self.question, hits)
             if recalled is not None:
                 return self._repeat(recalled)
-        choice = await self.by.reader.choose(about, hits, self.permit, self.priority)
+        if case is not None and case.asked:
+            choice = self.by.reader.go_on(hits)
+        else:
+            choice = await self.by.reader.choose(about, hits, self.permit, self.priority)
         self.reply.chose(choice)
         if choice.hits:
             decision = None if case is None else await self._decide(case, choice)
@@ -153,7 +163,8 @@ class _Turn:
         return decision
 
     async def _clarify(self, case: Case, about: Question, choice: Choice) -> Parts:
-        """One short question back; the answer after all if the model asks nothing new."""
+        """One short question back: the model's, or a condition of the policy put as a question if
+        the model asks nothing new; the answer after all if there is none."""
         request = self.by.reader.clarification(case, choice.hits[0], self.priority)
         asked = ""
         async for part in self.by.engine.generate(request, self.permit and Kept()):
@@ -161,6 +172,8 @@ class _Turn:
                 self.reply.finished(part)
                 asked = part.text.strip()
         if not is_new_question(case, asked):
+            asked = condition_as_question(case, choice.hits[0].passage.text) or ""
+        if not asked:
             self.reply.decided = None
             async for said in self._write(about, choice):
                 yield said

@@ -34,6 +34,8 @@ _ASKS_BACK: Final = re.compile(rf"\?\s*$|^\W*{_VERB} [^.]*$", re.IGNORECASE)
 _TOLD: Final = 3  # messages
 _TOLD_CHARACTERS: Final = 500
 _BULLET: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s", re.MULTILINE)
+_LISTED: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s+(?:or |and )?([^\n]+)", re.MULTILINE)
+_CONDITION: Final = 200  # characters
 _YES: Final = re.compile(
     r"^\W*(?:yes|yeah|yep|yup|ok(?:ay)?|sure|exactly|correct|right|of course|ja|oui|sí|"
     r"i (?:do|am|have|did|was|will))\b(?! not)|^\W*[是对有]",
@@ -137,11 +139,23 @@ def features(case: Case, policy: str, verdict: Verdict) -> tuple[float, ...]:
 
 def is_new_question(case: Case, text: str) -> bool:
     """Whether the text is one question that was not asked yet and is not the customer's own."""
-    if not text.endswith("?") or text.count("?") > 1 or len(text) > 300:
+    if not text.endswith("?") or text.count("?") > 1 or "policy text" in text:
         return False
     words = grounding.content_words(text)
     before = [case.question, *(question for question, _ in case.asked)]
     return bool(words) and all(words != grounding.content_words(one) for one in before)
+
+
+def condition_as_question(case: Case, policy: str) -> str | None:
+    """The first condition listed in the policy that nothing was said about, put to the customer in
+    its own words."""
+    known = grounding.content_words(case.text)
+    for match in _LISTED.finditer(policy):
+        condition = match[1].strip(" ;,.")
+        words = grounding.content_words(condition)
+        if words and len(words & known) <= len(words) / 2 and len(condition) <= _CONDITION:
+            return f"Does this apply to you: {condition}?"
+    return None
 
 
 def _told(before: Sequence[tuple[bool, str]]) -> tuple[str, ...]:

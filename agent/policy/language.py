@@ -42,6 +42,6 @@ def language_of(text: str) -> Language | None:
     words = _WORD.findall(text.lower())
     counts = {name: sum(word in common for word in words) for name, common in _COMMON.items()}
     best, second = sorted(counts, key=lambda name: -counts[name])[:2]
-    if counts[best] == counts[second] or counts[best] < min(2, len(words)):
+    if counts[best] == counts[second] or counts[best] < 2:  # "no" is a word of three of them
         return None
     return best

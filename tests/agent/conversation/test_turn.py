@@ -109,4 +109,4 @@ async def test_a_reply_is_understood_as_the_answer_to_what_was_asked(
 async def test_the_same_is_never_asked_twice(unclear: tuple[Answerer, OneWord]) -> None:
     history = (said("customer", QUESTION), said("ai_agent", ASKED_BACK))
     done = await answered(unclear[0], Question("I don't know", history))
-    assert done.message.outcome == "answered"
+    assert done.message.content != ASKED_BACK

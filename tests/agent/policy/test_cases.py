@@ -8,6 +8,7 @@ from agent.policy.cases import (
     DECISIONS,
     Case,
     Verdict,
+    condition_as_question,
     decide,
     features,
     is_new_question,
@@ -121,3 +122,10 @@ def test_what_the_customer_replied_last_weighs() -> None:
 def test_a_question_back_is_one_question_that_was_not_asked(text: str, is_new: bool) -> None:
     case = Case("Can I bring my dog?", asked=(("Are you under 19?", "No"),))
     assert is_new_question(case, text) is is_new
+
+
+def test_a_condition_that_nothing_was_said_about_can_be_asked_in_its_own_words() -> None:
+    rule = "You get it if:\n\n* you are under 19\n* or you live in Scotland;\n"
+    case = Case("Do I get it?", asked=(("Are you under 19?", "No"),))
+    assert condition_as_question(case, rule) == "Does this apply to you: you live in Scotland?"
+    assert condition_as_question(case, "You get it.") is None

@@ -19,6 +19,7 @@ from agent.policy.language import language_of
         ("How much does the hotel Le Grand in Paris cost?", "en"),
         ("Check-in", None),
         ("35 EUR?", None),
+        ("No", None),
     ],
 )
 def test_by_its_commonest_words(text: str, language: str | None) -> None:
