@@ -114,6 +114,7 @@ async def _ask(answerer: Answerer, item: Item, keys: dict[str, str]) -> Record:
         "answer": message.content,
         "outcome": message.outcome,
         "replaced": done.replaced,
+        "written": "".join(done.record.tokens) if done.record else None,
         "confidence": message.confidence,
         "evidence": done.evidence and asdict(done.evidence),
         "citations": [

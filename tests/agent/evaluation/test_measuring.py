@@ -28,6 +28,7 @@ def record(item: Item, **changes: Any) -> dict[str, Any]:
         "answer": f"It costs {item.answer}. [1]",
         "outcome": "answered",
         "replaced": False,
+        "written": None,
         "confidence": 0.9,
         "citations": [
             {"n": 1, "document_id": "a.md", "quote": item.answer, "text": f"Cost: {item.answer}"}
@@ -106,7 +107,7 @@ async def test_the_page_says_why_an_item_counts_as_it_does_and_escapes_what_othe
     none = Item(id="y", question="Who won?", answerable=False)
     failed = Item(id="z", question="And now?", answer="7 EUR")
     given = {
-        "x": record(odd, answer="It costs 99 EUR."),
+        "x": record(odd, answer="It costs 99 EUR.", replaced=True, written="It costs 7 pounds."),
         "y": record(none, citations=[]),
         "z": record(failed, outcome="failed", error="The model stopped.", citations=[]),
     }
@@ -125,5 +126,6 @@ async def test_the_page_says_why_an_item_counts_as_it_does_and_escapes_what_othe
     assert "figures without a source: 99" in text
     assert "answered although nothing answers it" in text
     assert "failed: The model stopped." in text
+    assert "It costs 7 pounds." in text
     assert "Reliability diagram" in text
     assert "expected calibration error" in text

@@ -59,6 +59,11 @@ def test_markers_of_the_models_own_are_dropped() -> None:
     assert "[12]" not in stream.text
 
 
+def test_initials_and_titles_do_not_end_a_sentence() -> None:
+    text = "Write to Dr. Ann P. Moss. She answers within 2 working days."
+    assert len(grounding.sentences(text)) == 2
+
+
 def test_abbreviations_do_not_end_a_sentence() -> None:
     stream = cited("Bank transfers arrive by 4 p.m. on Fridays, after up to 4 working days.")
     assert stream.text.count("[") == 1
