@@ -1,14 +1,13 @@
 """How likely an answer is right, from what retrieval, the judge and the answer's own tokens show.
 
-Pure. A logistic regression with one set of weights for answers whose passage was judged and one
-for those it was not; fitted and cross-validated by `python -m tests.benchmarks.calibrate` on
+Pure. A logistic regression, fitted and cross-validated by `python -m tests.benchmarks.calibrate` on
 published questions, whose key facts say what is right. Fit again when prompts or the model change.
 """
 
 from dataclasses import dataclass
 from math import exp
 
-from agent.policy.fitted import JUDGED, UNJUDGED
+from agent.policy.fitted import CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,7 @@ class Evidence:
         return (
             self.score,
             max(self.lead, -0.5),
+            float(self.doubt is not None),
             self.doubt or 0.0,
             max(self.logprob, -2.0),
             max(self.weakest, -8.0) / 4,
@@ -42,6 +42,6 @@ class Evidence:
 
 def confidence(evidence: Evidence) -> float:
     """The probability, from 0 to 1, that the answer is right."""
-    bias, *weights = JUDGED if evidence.doubt is not None else UNJUDGED
+    bias, *weights = CONFIDENCE
     total = bias + sum(w * f for w, f in zip(weights, evidence.features(), strict=True))
     return round(1 / (1 + exp(-total)), 4)

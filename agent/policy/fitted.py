@@ -4,11 +4,8 @@ from typing import Final
 
 # fmt: off
 # Of `confidence.Evidence.features`, the bias first.
-JUDGED: Final = (
-    0.0000, 1.0000, 1.0000, -1.0000, 1.0000, 0.5000, 1.0000, 0.0000, 0.0000,
-)
-UNJUDGED: Final = (
-    0.0000, 1.0000, 1.0000, 0.0000, 1.0000, 0.5000, 1.0000, 0.0000, 0.0000,
+CONFIDENCE: Final = (
+    -0.6136, 1.6980, 2.2742, 0.1152, -0.7364, 1.5105, 0.0976, 0.0038, -0.1556, 0.2173,
 )
 # Of `cases.features`.
 DECISION: Final = {

@@ -35,8 +35,8 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,:]\d+)*%?", r
 _FIGURE: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 _LINK: Final = re.compile(r"https?://[^\s)>\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # A sentence ends at . ! ? before white space that is not followed by a small letter ("4 p.m. on"),
-# but not after an initial or a title ("Edwin P. Hubble", "Dr. Hubble"), and at a line's end, so that
-# list items and table rows are sentences.
+# but not after an initial or a title ("Edwin P. Hubble", "Dr. Hubble"), and at a line's end, so
+# that list items and table rows are sentences.
 SENTENCE_END: Final = re.compile(
     r"(?<!\s[A-Z])(?<!\b[DM]r)(?<!\bMs)(?<!\bMrs)(?<!\bSt)(?<!\be\.g)(?<!\bi\.e)"
     r"[.!?…。！？]+[\"'”’)\]]*(?=\s+[^\sa-z])|\n+"

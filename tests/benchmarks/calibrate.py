@@ -16,9 +16,9 @@ import random
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ RULES = EVAL / "or_sharc"
 FITTED = Path("agent/policy/fitted.py")
 FOLDS: Final = 10
 FAQS: Final = 120
+FEW: Final = 0.2  # the L2 penalty where there are a hundred answers and ten features
 A_RULE: Final = 6  # cases of one rule, so that many rules are seen
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -179,7 +180,7 @@ def decisions(path: Path) -> Values:
     return fitted(x, y, len(DECISIONS))
 
 
-def confidences(reports: Sequence[Path]) -> dict[str, Values]:
+def confidences(reports: Sequence[Path]) -> Values:
     answers = [
         (record, report.stem)
         for report in reports
@@ -187,17 +188,11 @@ def confidences(reports: Sequence[Path]) -> dict[str, Values]:
         if record["outcome"] in ("answered", "handed_off") and record.get("evidence")
         if record["evidence"]["support"]
     ]
-    weights, judged = {}, list[Judged]()
-    for name, keep in _KINDS.items():
-        chosen = [(record, stem) for record, stem in answers if keep(record)]
-        x = np.array([(1.0, *Evidence(**record["evidence"]).features()) for record, _ in chosen])
-        y = np.array([int(is_right(record | {"outcome": "answered"})) for record, _ in chosen])
-        groups = [f"{stem} {(record['gold_docs'] or [record['id']])[0]}" for record, stem in chosen]
-        found = held_out(x, y, groups, 2, 0.01)[:, 1]
-        judged += [Judged(float(p), bool(right)) for p, right in zip(found, y, strict=True)]
-        both = fitted(x, y, 2)
-        weights[name] = both[1] - both[0]
-        print(f"confidence, {name.lower()}: {len(y)} answers, {y.mean():.2f} of them right")
+    x = np.array([(1.0, *Evidence(**record["evidence"]).features()) for record, _ in answers])
+    y = np.array([int(is_right(record | {"outcome": "answered"})) for record, _ in answers])
+    groups = [f"{stem} {(record['gold_docs'] or [record['id']])[0]}" for record, stem in answers]
+    found = held_out(x, y, groups, 2, FEW)[:, 1]
+    judged = [Judged(float(p), bool(right)) for p, right in zip(found, y, strict=True)]
     told = calibration(judged)
     print(f"expected calibration error {told['expected_error']:.3f} of {told['n']} answers")
     for one in told["bins"]:
@@ -209,20 +204,11 @@ def confidences(reports: Sequence[Path]) -> dict[str, Values]:
             f"  handed off below {below}: {len(held)} answers, {sum(held)} of them right,"
             f" {len(held) - sum(held)} of {wrong} wrong ones"
         )
-    return weights
+    both = fitted(x, y, 2, FEW)
+    return np.asarray(both[1] - both[0])
 
 
-def _was_judged(record: dict[str, Any]) -> bool:
-    return record["evidence"]["doubt"] is not None
-
-
-_KINDS: Final[dict[str, Callable[[dict[str, Any]], bool]]] = {
-    "JUDGED": _was_judged,
-    "UNJUDGED": lambda record: not _was_judged(record),
-}
-
-
-def source(confidence: dict[str, Values], decision: Values) -> str:
+def source(confidence: Values, decision: Values) -> str:
     lines = [
         '"""Weights that `python -m tests.benchmarks.calibrate` fitted; measure, do not edit."""',
         "",
@@ -230,7 +216,7 @@ def source(confidence: dict[str, Values], decision: Values) -> str:
         "",
         "# fmt: off",
         "# Of `confidence.Evidence.features`, the bias first.",
-        *(f"{name}: Final = {_numbers(row, 4)}" for name, row in confidence.items()),
+        f"CONFIDENCE: Final = {_numbers(confidence, 4)}",
         "# Of `cases.features`.",
         "DECISION: Final = {",
         *(f'    "{n}": {_numbers(row, 8)},' for n, row in zip(DECISIONS, decision, strict=True)),
