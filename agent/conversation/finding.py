@@ -5,6 +5,7 @@ Knows no prompt and no storage. Invariant: passages for staff are found for staf
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.conversation.reading import TRUSTED_SCORE, Question, Reader
@@ -21,6 +22,15 @@ REMEMBERED: Final = 20  # messages in which what a question is about may have be
 NEAREST_USEFUL: Final = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`understood` is the question in the words by which it was found: in English if it was
+    translated."""
+
+    hits: tuple[Hit, ...]
+    understood: Question
+
+
 class Finder:
     def __init__(self, library: Library, reader: Reader) -> None:
         self._library = library
@@ -32,16 +42,18 @@ class Finder:
         case: Case | None = None,
         permit: Permit | None = None,
         priority: Priority = Priority.STAFF,
-    ) -> list[Hit]:
+    ) -> Found:
         """Best first; nothing if nothing in the library is near. A question in another language
         than English that finds nothing good by its own words is searched in English too: the
         embedding model is English, and so may the documents be."""
         hits = await self._in_conversation(question, case)
+        understood = question
         found = bool(hits) and hits[0].score >= TRUSTED_SCORE
         if not found and language_of(question.content) not in (None, "en"):
             content = await self._reader.in_english(question.content, permit, priority)
             hits = _interleave(await self._search(content, question), hits)
-        return hits if _any_near(hits) else []
+            understood = replace(question, content=content)
+        return Found(tuple(hits) if _any_near(hits) else (), understood)
 
     async def _in_conversation(self, question: Question, case: Case | None) -> list[Hit]:
         """With a case, all that was said of it is the query. A question that leans on the one

@@ -118,7 +118,8 @@ class _Turn:
 
     async def _look_up(self, case: Case | None) -> Parts:
         about = self.question if case is None else _about(case, self.question)
-        hits = await self.by.finder.find(about, case, self.permit, self.priority)
+        found = await self.by.finder.find(about, case, self.permit, self.priority)
+        hits = found.hits
         self.reply.retrieved(hits)
         if self.by.memory is not None and (case is None or not (case.told or case.asked)):
             recalled = await self.by.memory.recall(self.question, hits)
@@ -127,7 +128,7 @@ class _Turn:
         if case is not None and case.asked:
             choice = self.by.reader.go_on(hits)
         else:
-            choice = await self.by.reader.choose(about, hits, self.permit, self.priority)
+            choice = await self.by.reader.choose(found.understood, hits, self.permit, self.priority)
         self.reply.chose(choice)
         if choice.hits:
             decision = None if case is None else await self._decide(case, choice)

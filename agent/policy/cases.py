@@ -33,8 +33,7 @@ _ASKS: Final = re.compile(
 _ASKS_BACK: Final = re.compile(rf"\?\s*$|^\W*{_VERB} [^.]*$", re.IGNORECASE)
 _TOLD: Final = 3  # messages
 _TOLD_CHARACTERS: Final = 500
-_BULLET: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s", re.MULTILINE)
-_LISTED: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s+(?:or |and )?([^\n]+)", re.MULTILINE)
+_LISTED: Final = re.compile(r"^\s*(?:[*•-]|\d+[.)])\s+(?:or |and )?(\S[^\n]*)$")
 _CONDITION: Final = 200  # characters
 _YES: Final = re.compile(
     r"^\W*(?:yes|yeah|yep|yup|ok(?:ay)?|sure|exactly|correct|right|of course|ja|oui|sí|"
@@ -99,10 +98,14 @@ def own_case(said: Sequence[tuple[bool, str]]) -> Case | None:
 
 
 def decide(case: Case, policy: str, verdict: Verdict) -> dict[Decision, float]:
-    """The probability of each decision."""
+    """The probability of each decision; a question back needs a listed condition that was not asked
+    about yet (without one it is asked where nothing depends on the customer: 0.63 instead of 0.65
+    right on rules, and no question back to "Can I bring my dog?")."""
     values = features(case, policy, verdict)
     sums = [sum(w * v for w, v in zip(DECISION[name], values, strict=True)) for name in DECISIONS]
     powers = [math.exp(one - max(sums)) for one in sums]
+    if len(listed_conditions(policy)) <= len(case.asked):
+        powers[DECISIONS.index("clarify")] = 0.0
     return {name: power / sum(powers) for name, power in zip(DECISIONS, powers, strict=True)}
 
 
@@ -111,7 +114,7 @@ def features(case: Case, policy: str, verdict: Verdict) -> tuple[float, ...]:
     replies = [(bool(_YES.search(reply)), bool(_NO.search(reply))) for _, reply in case.asked]
     last_yes, last_no = replies[-1] if replies else (False, False)
     count, low = len(replies), policy.lower()
-    conditions = min(len(_BULLET.findall(policy)), 6)
+    conditions = min(len(listed_conditions(policy)), 6)
     told = len(" ".join(case.told)) / 100
     flags = (
         *(count == 0, count == 1, count == 2, count > 2, last_yes, last_no),
@@ -146,12 +149,26 @@ def is_new_question(case: Case, text: str) -> bool:
     return bool(words) and all(words != grounding.content_words(one) for one in before)
 
 
+def listed_conditions(policy: str) -> list[str]:
+    """Items of lists that a sentence leads into ("You get it if:"). A list under a heading tells
+    rules or facts, which nobody has to be asked about."""
+    found: list[str] = []
+    leads = False
+    for line in policy.splitlines():
+        item = _LISTED.match(line)
+        if item is None:
+            if line.strip():
+                leads = line.rstrip().endswith(":") and not line.lstrip().startswith("#")
+        elif leads:
+            found.append(item[1].strip(" ;,."))
+    return found
+
+
 def condition_as_question(case: Case, policy: str) -> str | None:
     """The first condition listed in the policy that nothing was said about, put to the customer in
     its own words."""
     known = grounding.content_words(case.text)
-    for match in _LISTED.finditer(policy):
-        condition = match[1].strip(" ;,.")
+    for condition in listed_conditions(policy):
         words = grounding.content_words(condition)
         if words and len(words & known) <= len(words) / 2 and len(condition) <= _CONDITION:
             return f"Does this apply to you: {condition}?"

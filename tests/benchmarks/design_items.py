@@ -108,7 +108,7 @@ class Search:
         answerer, keys, known = self._sets[name]
         item, facts = known[item_id]
         question = Question(item.question, item.history())
-        hits = asyncio.run(answerer.finder.find(question))[:FOUND]
+        hits = asyncio.run(answerer.finder.find(question)).hits[:FOUND]
         return Asked(
             name,
             item,

@@ -124,6 +124,17 @@ def test_a_question_back_is_one_question_that_was_not_asked(text: str, is_new: b
     assert is_new_question(case, text) is is_new
 
 
+def test_nothing_is_asked_back_where_no_listed_condition_is_left() -> None:
+    rules = (
+        "Pets are welcome.\n\n## Rules\n\n- Pets must not be left alone.\n- Dogs stay on a lead."
+    )
+    assert decide(Case("Can I bring my dog?"), rules, Verdict(0.1, 0.1, 0.8))["clarify"] == 0
+    depends = "You get it if:\n\n- you are under 19"
+    assert decide(Case("Do I get it?"), depends, Verdict(0.1, 0.1, 0.8))["clarify"] > 0.3
+    asked = Case("Do I get it?", asked=(("Are you under 19?", "Maybe"),))
+    assert decide(asked, depends, Verdict(0.1, 0.1, 0.8))["clarify"] == 0
+
+
 def test_a_condition_that_nothing_was_said_about_can_be_asked_in_its_own_words() -> None:
     rule = "You get it if:\n\n* you are under 19\n* or you live in Scotland;\n"
     case = Case("Do I get it?", asked=(("Are you under 19?", "No"),))
