@@ -153,12 +153,13 @@ class _Turn:
         yield self.reply.done(said, outcome, handoff=handoff)
 
     async def _decide(self, case: Case, choice: Choice) -> Decision | None:
-        """Yes, no or a question back on a case of the customer's own, if one of the three is
-        likely enough."""
+        """A question back on a case of the customer's own, or after one yes or no, if it is likely
+        enough. A first question is answered by the model's own lights: held to what is likely on
+        rules, it said "No" to "Can I bring my dog?"."""
         found = await self.by.reader.decide(case, choice.hits[0], self.permit, self.priority)
         decision = max(DECISIONS, key=lambda name: found[name])
         enough = self.by.thresholds.clarify_at if decision == "clarify" else DECIDED
-        if found[decision] < enough:
+        if found[decision] < enough or (decision != "clarify" and not case.asked):
             return None
         self.reply.decided = found[decision]
         return decision
@@ -211,6 +212,9 @@ class _Turn:
             yield ReplyText(checked.said)
         text, outcome = checked.text, checked.outcome
         handoff: HandoffReason | None = None
+        if outcome == "refused" and self._has_failed_enough():
+            text = self.by.prompts.say("missing_knowledge", language)
+            outcome, handoff = "handed_off", "missing_knowledge"
         if outcome == "answered" and reply.weigh(citing) < self.by.thresholds.hand_off_below:
             unsure = "\n\n" + self.by.prompts.say("low_confidence", language)
             yield ReplyText(unsure)

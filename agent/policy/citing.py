@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.policy import claims, grounding, guardrails
+from agent.policy.language import language_of
 
 # Markers of the model's own are dropped: ours are decided by comparison, not by the model.
 _OWN_MARKER: Final = re.compile(r"\s?\[\d{1,2}\](?:\(#?\w*\))?")
@@ -103,11 +104,13 @@ class CitingStream:
 
     def _is_false(self, sentence: str, found: int | None) -> bool:
         """Whether it says what no source says, or undertakes what nobody will do. Names and "not"
-        are compared only where the sentence is its source's in other respects."""
+        are compared only where the sentence is its source's in other respects, and English: German
+        has capitals everywhere."""
         known = [*self._sources, *self._background]
         if guardrails.promises_work(sentence) or grounding.unsupported_figures(sentence, known):
             return True
-        return found is not None and (
-            bool(claims.unsupported_names(sentence, known))
-            or claims.reverses(sentence, self._sources[found])
+        if found is None or language_of(sentence) != "en":
+            return False
+        return bool(claims.unsupported_names(sentence, known)) or claims.reverses(
+            sentence, self._sources[found]
         )

@@ -60,3 +60,10 @@ def test_what_the_customer_named_may_be_named() -> None:
     stream.feed("Your friend from Porto may not smoke in any room of a Harbour House.")
     stream.finish()
     assert stream.faults == []
+
+
+def test_german_nouns_are_no_names() -> None:
+    stream = CitingStream([RULE], [])
+    stream.feed("Im Garden dürfen Hunde in jedem Harbour House sein, Katzen auch.")
+    stream.finish()
+    assert stream.faults == []
