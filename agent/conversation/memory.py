@@ -24,8 +24,10 @@ from agent.storage.answers import RememberedAnswer
 from agent.storage.records import Records
 from knowledge_base.model import Hit
 
-# Read off banking77's training part (`python -m tests.benchmarks.recall`): see agent/README.md.
-NEARLY_THE_SAME: Final = 0.92
+# Of 3,000 questions of banking77 asked behind 3,000 others 467 were recalled, 10 of them for
+# another of the 77 intents; from 0.92 on 717 and 19, from 0.88 on 1,216 and 46
+# (`python -m tests.benchmarks.recall`).
+NEARLY_THE_SAME: Final = 0.94
 _NOT: Final = re.compile(r"\b(?:not|no|never|without|cannot|can't)\b|n['’]t\b", re.IGNORECASE)
 
 
