@@ -99,7 +99,9 @@ class AnswerMemory:
         await self.load()
 
     async def _vector(self, text: str) -> NDArray[np.float32]:
-        vector = np.asarray(await self._embeddings.aembed_query(text), np.float32)
+        # Without its question mark a question is only 0.90 near itself.
+        asked = f"{text.strip().rstrip('?!.').strip()}?"
+        vector = np.asarray(await self._embeddings.aembed_query(asked), np.float32)
         return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 

@@ -36,6 +36,7 @@ class Warmer:
         self._library = library
         self._reader = reader
         self.progress = Warmth()
+        self.read: int | None = None  # the generation that was read last, as far as there was room
 
     async def run(self) -> None:
         """Until cancelled: whenever something was published, by whatever process, read it."""
@@ -48,7 +49,7 @@ class Warmer:
                     seen = generation
                     if warming is not None:
                         warming.cancel()
-                    warming = asyncio.create_task(self._warm())
+                    warming = asyncio.create_task(self._warm(generation))
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
             if warming is not None:
@@ -62,7 +63,7 @@ class Warmer:
             log.info("Whether policies changed cannot be seen now: %s", error)
             return seen
 
-    async def _warm(self) -> None:
+    async def _warm(self, generation: int | None) -> None:
         try:
             passages = await asyncio.to_thread(self._published)
             prepared = [one for passage in passages for one in self._reader.preparations(passage)]
@@ -70,6 +71,7 @@ class Warmer:
         except (FrontdeskError, KnowledgeError) as error:
             log.warning("Policies are read when they are asked for, not before: %s", error)
             return
+        self.read = generation
         log.info("The engine has read %d passages.", self.progress.total)
 
     def _show(self, passages: int, done: int, total: int) -> None:

@@ -1,6 +1,7 @@
 """An answer can be made again from what was kept of it, until its conversation is erased."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -16,6 +17,16 @@ pytestmark = pytest.mark.model
 def replayed(product: Product, message_id: str) -> Replay:
     replayer = Replayer(product.services.engine, product.services.records)
     return asyncio.run_coroutine_threadsafe(replayer.replay(message_id), product.loop).result(120)
+
+
+@pytest.fixture(autouse=True)
+def all_is_read(product: Product) -> None:
+    """Reading policies in the background is company."""
+    generation = product.services.library.generation
+    deadline = time.monotonic() + 60
+    while not (product.services.warmer.read == generation and not product.services.engine.busy):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def answered(chat: Chat) -> dict[str, Any]:
