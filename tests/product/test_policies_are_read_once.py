@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,6 +42,13 @@ def until_warm(product: Product, passages: int) -> None:
         time.sleep(0.2)
 
 
+def assert_right(answer: dict[str, Any]) -> None:
+    """The fact and its source. Not the very words: that a state comes back bit for bit is tested
+    at the engine; a question computed at another place of the context may tip a near tie."""
+    assert "12 EUR" in answer["content"]
+    assert answer["citations"][0]["quote"] in SAUNA
+
+
 def test_a_published_policy_is_read_before_anybody_asks_and_after_a_crash_not_again(
     product: Product, tmp_path: Path
 ) -> None:
@@ -50,7 +58,7 @@ def test_a_published_policy_is_read_before_anybody_asks_and_after_a_crash_not_ag
     until_warm(product, 1)
     read = engine(product)["prefill_tokens"]
     answer = Customer(product.url).ask(QUESTION)
-    assert "12" in answer["content"]
+    assert_right(answer)
     timings = answer["timings"]
     only_the_question = timings["prompt_tokens"] - timings["cached_tokens"]
     assert only_the_question < 40
@@ -65,7 +73,7 @@ def test_a_published_policy_is_read_before_anybody_asks_and_after_a_crash_not_ag
     until_warm(product, 1)
     assert engine(product)["prefill_tokens"] == 0
     again = Customer(product.url).ask(QUESTION)
-    assert again["content"] == answer["content"]
+    assert_right(again)
     assert again["timings"]["cached_tokens"] == answer["timings"]["cached_tokens"]
 
     product.stop()
@@ -74,5 +82,5 @@ def test_a_published_policy_is_read_before_anybody_asks_and_after_a_crash_not_ag
         raw[len(raw) // 2] ^= 1
         file.write_bytes(bytes(raw))
     product.start()
-    assert Customer(product.url).ask(QUESTION)["content"] == answer["content"]
+    assert_right(Customer(product.url).ask(QUESTION))
     assert "damaged" in product.log.read_text()
