@@ -107,24 +107,26 @@ async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
 
 
 @asynccontextmanager
-async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
+async def open_answering(
+    settings: Settings, records: Records | None = None
+) -> AsyncIterator[Answering]:
+    """With `records` answers that customers liked are given again."""
     prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
     async with open_knowledge(settings) as knowledge:
         engine = await _open_engine(settings)
         knowledge.embeddings.give_way_to(lambda: engine.busy)
         try:
+            memory = None
+            if records is not None and settings.answer_memory:
+                memory = AnswerMemory(records, knowledge.embeddings, settings.answer_memory)
+                await memory.load()
             answerer = Answerer(
                 engine=engine,
                 library=knowledge.library,
                 prompts=prompts,
                 time_zone=settings.time_zone,
-                thresholds=Thresholds(
-                    sure_at=settings.sure_at,
-                    refuse_below=settings.refuse_below,
-                    clarify_at=settings.clarify_at,
-                    hand_off_below=settings.hand_off_below,
-                    hand_off_after=settings.hand_off_after,
-                ),
+                thresholds=thresholds(settings),
+                memory=memory,
             )
             yield Answering(knowledge, engine, prompts, answerer)
         finally:
@@ -138,13 +140,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         raise SetupError(
             "Set FRONTDESK_REDIS_URL, or start with `frontdesk run`, which brings a server."
         )
-    async with open_answering(settings) as answering:
-        records = await asyncio.to_thread(Records.open, settings.sql_url)
-        if settings.answer_memory:
-            embeddings = answering.knowledge.embeddings
-            memory = AnswerMemory(records, embeddings, settings.answer_memory)
-            await memory.load()
-            answering.answerer.memory = memory
+    async with (
+        _open_records(settings) as records,
+        open_answering(settings, records) as answering,
+    ):
         store = await ArchivedStore.open_over(settings.redis_url, records)
         broadcaster = Broadcaster(store)
         await broadcaster.start()
@@ -187,7 +186,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             await conversations.close()
             await broadcaster.close()
             await store.close()
-            await asyncio.to_thread(records.close)
+
+
+def thresholds(settings: Settings) -> Thresholds:
+    return Thresholds(
+        sure_at=settings.sure_at,
+        refuse_below=settings.refuse_below,
+        clarify_at=settings.clarify_at,
+        hand_off_below=settings.hand_off_below,
+        hand_off_after=settings.hand_off_after,
+    )
 
 
 def seed_sample(library: Library, progress: Callable[[Progress], None] | None = None) -> bool:
@@ -197,6 +205,15 @@ def seed_sample(library: Library, progress: Callable[[Progress], None] | None = 
     with as_file(files("knowledge_base") / "content") as content:
         library.add_paths([Path(content)], source=SAMPLE_SOURCE, publish=True, progress=progress)
     return True
+
+
+@asynccontextmanager
+async def _open_records(settings: Settings) -> AsyncIterator[Records]:
+    records = await asyncio.to_thread(Records.open, settings.sql_url)
+    try:
+        yield records
+    finally:
+        await asyncio.to_thread(records.close)
 
 
 async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:

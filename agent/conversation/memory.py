@@ -8,7 +8,10 @@ than `approvals` more customers liked than disliked.
 """
 
 import asyncio
+import logging
+import math
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -19,15 +22,19 @@ from numpy.typing import NDArray
 
 from agent.conversation.reading import Question
 from agent.domain import Citation, Message
+from agent.errors import StoreUnavailable
 from agent.policy import claims, grounding, guardrails
 from agent.storage.answers import RememberedAnswer
 from agent.storage.records import Records
 from knowledge_base.model import Hit
 
+log = logging.getLogger(__name__)
+
 # Of 3,000 questions of banking77 asked behind 3,000 others 467 were recalled, 10 of them for
 # another of the 77 intents; from 0.92 on 717 and 19, from 0.88 on 1,216 and 46
 # (`python -m tests.benchmarks.recall`).
 NEARLY_THE_SAME: Final = 0.94
+REFRESH_S: Final = 60.0
 _NOT: Final = re.compile(r"\b(?:not|no|never|without|cannot|can't)\b|n['’]t\b", re.IGNORECASE)
 
 
@@ -43,15 +50,19 @@ class AnswerMemory:
         self._records = records
         self._embeddings = embeddings
         self._approvals = approvals
+        self._loaded_at = -math.inf
         self._known: list[RememberedAnswer] = []
         self._vectors: NDArray[np.float32] = np.zeros((0, 1), np.float32)
 
     async def load(self) -> None:
+        """What customers think now, also those of other servers on the same database."""
+        self._loaded_at = time.monotonic()
         self._known = await asyncio.to_thread(self._records.answers.remembered, self._approvals)
         vectors = [np.frombuffer(one.vector, np.float32) for one in self._known]
         self._vectors = np.array(vectors) if vectors else np.zeros((0, 1), np.float32)
 
     async def recall(self, question: Question, hits: Sequence[Hit]) -> Recalled | None:
+        await self._refresh()
         if not self._known or question.audience != "public":
             return None
         if question.history and guardrails.leans_on_history(question.content):
@@ -97,6 +108,13 @@ class AnswerMemory:
             1 if rating == "up" else -1,
         )
         await self.load()
+
+    async def _refresh(self) -> None:
+        if time.monotonic() - self._loaded_at > REFRESH_S:
+            try:
+                await self.load()
+            except StoreUnavailable as error:
+                log.warning("Remembered answers are as they were: %s", error)
 
     async def _vector(self, text: str) -> NDArray[np.float32]:
         # Without its question mark a question is only 0.90 near itself.

@@ -57,8 +57,8 @@ SECONDS: Final = 4
 class Thresholds:
     """From which probability, the judge's, a passage is taken at once, and below which none is;
     from which probability a question back is asked; the confidence below which an answer goes to a
-    person as well; how many questions in a row the
-    policies may leave unanswered before a person is called (0: none is)."""
+    person as well; how many questions in a row the policies may leave unanswered before a person is
+    called (0: none is)."""
 
     sure_at: float = 0.65
     refuse_below: float = 0.4

@@ -212,13 +212,13 @@ class ConversationService:
         reply = next((m for m in messages if m.id == message_id and m.role != "customer"), None)
         if reply is None:
             raise NotFound("There is no such reply in this conversation.")
-        if self._memory is not None and reply.role == "ai_agent":
-            await self._memory.rated(conversation.id, messages, reply, rating)
         await self._note(
             conversation.id,
             "feedback.submitted",
             {"message_id": message_id, "rating": rating, "comment": comment},
         )
+        if self._memory is not None and reply.role == "ai_agent":
+            await self._memory.rated(conversation.id, messages, reply, rating)
 
     async def submit_csat(
         self, conversation: Conversation, score: int, comment: str | None

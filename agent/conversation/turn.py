@@ -31,6 +31,7 @@ from agent.policy.cases import (
     Decision,
     condition_as_question,
     is_new_question,
+    leaves_something_to_ask,
     own_case,
 )
 from agent.policy.citing import CitingStream
@@ -133,7 +134,10 @@ class _Turn:
         if choice.hits:
             decision = None if case is None else await self._decide(case, choice)
             if case is not None and decision == "clarify":
-                return self._clarify(case, about, choice)
+                asked = await self._question_back(case, choice)
+                if asked is not None:
+                    return self._ask(asked)
+                self.reply.decided = decision = None
             return self._write(about, choice, decision)
         if self._has_failed_enough():
             return self._say("missing_knowledge", "handed_off", "missing_knowledge")
@@ -156,31 +160,31 @@ class _Turn:
         """A question back on a case of the customer's own, or after one yes or no, if it is likely
         enough. A first question is answered by the model's own lights: held to what is likely on
         rules, it said "No" to "Can I bring my dog?"."""
+        policy = choice.hits[0].passage.text
+        if not case.asked and not leaves_something_to_ask(case, policy):
+            return None  # whatever the model says of it, nothing would follow
         found = await self.by.reader.decide(case, choice.hits[0], self.permit, self.priority)
         decision = max(DECISIONS, key=lambda name: found[name])
         enough = self.by.thresholds.clarify_at if decision == "clarify" else DECIDED
         if found[decision] < enough or (decision != "clarify" and not case.asked):
             return None
-        self.reply.decided = found[decision]
+        self.reply.decided = round(found[decision], 4)
         return decision
 
-    async def _clarify(self, case: Case, about: Question, choice: Choice) -> Parts:
-        """One short question back: the model's, or a condition of the policy put as a question if
-        the model asks nothing new; the answer after all if there is none."""
+    async def _question_back(self, case: Case, choice: Choice) -> str | None:
+        """The model's, or a condition of the policy put as a question if the model asks nothing
+        new; None if there is none to ask."""
         request = self.by.reader.clarification(case, choice.hits[0], self.priority)
         asked = ""
         async for part in self.by.engine.generate(request, self.permit and Kept()):
             if isinstance(part, Finished):
                 self.reply.finished(part)
                 asked = part.text.strip()
-        if not is_new_question(case, asked):
-            asked = condition_as_question(case, choice.hits[0].passage.text) or ""
-        if not asked:
-            self.reply.decided = None
-            async for said in self._write(about, choice):
-                yield said
-            return
-        self.reply.first_token()
+        if is_new_question(case, asked):
+            return asked
+        return condition_as_question(case, choice.hits[0].passage.text)
+
+    async def _ask(self, asked: str) -> Parts:
         self.reply.confidence = self.reply.decided
         yield ReplyText(asked)
         yield self.reply.done(asked, "clarify")

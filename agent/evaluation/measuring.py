@@ -12,16 +12,18 @@ from agent.evaluation.page import page
 from agent.evaluation.runner import Line, Progress
 from agent.evaluation.scoring import Record, summarize
 from agent.prompting import Prompts
+from agent.services import thresholds
 from agent.settings import Settings
 from agent.weights.store import resolve
 
 
 def measurement(settings: Settings, file: Path, folder: Path | None, baseline: str | None) -> str:
-    """Names what is measured: with other items, knowledge, prompts or model it is another one."""
+    """Names what is measured: with other items, knowledge, prompts or thresholds, or with another
+    model, it is another measurement."""
     prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
     model = settings.engine_url or resolve(settings.model, settings.weights_dir).sha256
     return fingerprint(
-        *(baseline or "frontdesk", model, prompts.revision()),
+        *(baseline or "frontdesk", model, prompts.revision(), repr(thresholds(settings))),
         *(file, folder or str(settings.data_dir)),
     )
 
