@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.domain import Citation, Outcome
-from agent.policy import guardrails
+from agent.policy import grounding, guardrails
 from agent.policy.citing import CitingStream
 from knowledge_base.model import Passage
 
@@ -35,19 +35,49 @@ def check(
 ) -> Checked:
     """`passages` are what the answer was written from, the best first. `cut_off`: the answer ran
     into its length limit, so its last sentence is not whole."""
-    if not answer.text.strip() or guardrails.declines(answer.text):
+    if not answer.text.strip() or _declines_at_once(answer.sentences):
         return Checked(refusal, "refused", replaced=True)
-    bad = set(answer.faults) | ({answer.sentences[-1]} if cut_off else set())
+    bad = set(answer.faults) | {s for s in answer.sentences if guardrails.declines(s)}
+    if cut_off:
+        bad.add(answer.sentences[-1])
     if not bad and answer.used():
         return Checked(answer.text, "answered", _citations(answer, passages))
     if not bad:
         return _uncited(answer.text, refusal, passages[0])
     kept = answer.anew()
-    text = kept.feed("\n".join(s for s in answer.sentences if s not in bad) + "\n")
+    text = kept.feed(_mended(answer, bad, [passage.text for passage in passages]))
     text = (text + kept.finish()).strip()
     if not kept.used():
         return Checked(refusal, "refused", replaced=True)
     return Checked(text, "answered", _citations(kept, passages), replaced=True)
+
+
+def _declines_at_once(sentences: Sequence[str]) -> bool:
+    """Whether the answer, a bare yes or no aside, begins by saying that the policies do not say. A
+    gap that is named behind an answer costs only its own sentence."""
+    said = (sentence for sentence in sentences if len(sentence.split()) > 1)
+    return guardrails.declines(next(said, ""))
+
+
+def _mended(answer: CitingStream, bad: set[str], sources: Sequence[str]) -> str:
+    """The answer, each bad sentence in the policy's own words if it has some for it, else left
+    out."""
+    good = " ".join(s for s in answer.sentences if s not in bad)
+    text = ""
+    for gap, sentence in zip(answer.gaps, answer.sentences, strict=True):
+        said = sentence
+        if sentence in bad:
+            said = _in_its_own_words(sentence, sources)
+            if not said or grounding.is_said(said, f"{good} {text}"):
+                continue
+        text += (gap if text else "") + said
+    return text
+
+
+def _in_its_own_words(sentence: str, sources: Sequence[str]) -> str:
+    if guardrails.promises_work(sentence) or guardrails.declines(sentence):
+        return ""
+    return grounding.nearest(sentence, sources)
 
 
 def _uncited(text: str, refusal: str, passage: Passage) -> Checked:

@@ -25,6 +25,7 @@ from agent.generation.requests import (
     Priority,
 )
 from agent.policy.cases import Case, Decision, Verdict, decide
+from agent.policy.guardrails import mentions_dates
 from agent.policy.language import NAMES, language_of
 from agent.policy.parts import second_passage
 from agent.prompting import Prompts
@@ -73,9 +74,9 @@ DEFAULTS: Final = Thresholds()
 @dataclass(frozen=True, slots=True)
 class Question:
     """`history` is what was said before, oldest first, without the question itself. `session`
-    names the conversation to the engine, None if nothing is to be kept for it. The model is told
-    the day of `asked_at`: of the message, not of the moment, so that a reply that is written again
-    and the next question's history read the same."""
+    names the conversation to the engine, None if nothing is to be kept for it. A question about
+    dates is put with the day of `asked_at`: of the message, not of the moment, so that a reply that
+    is written again and the next question's history read the same."""
 
     content: str
     history: tuple[Message, ...] = ()
@@ -294,7 +295,7 @@ class Reader:
             "answer_question",
             question=question,
             begins=begins,
-            today=f"{at.astimezone(self._zone):%d %B %Y}",
+            today=f"{at.astimezone(self._zone):%d %B %Y}" if mentions_dates(question) else None,
             language=NAMES[language] if language not in (None, "en") else None,
         )
         return ChatMessage.of("user", self._answer_lead, asked.strip())

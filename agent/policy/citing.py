@@ -7,6 +7,7 @@ counts passages in the order in which the answer first uses them.
 
 import re
 from collections.abc import Sequence
+from itertools import product
 from typing import Final
 
 from agent.policy import claims, grounding, guardrails
@@ -16,6 +17,21 @@ from agent.policy.language import language_of
 _OWN_MARKER: Final = re.compile(r"\s?\[\d{1,2}\](?:\(#?\w*\))?")
 # What the next characters may turn into a sentence's end, a marker, or nothing at all.
 _UNDECIDED: Final = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s*$|\s*\[\d{0,2}\]?$|\s+$")
+# What small models say before they say it: "The policy text states that hosts have 24 hours."
+_SAYING: Final = ("says", "states", "explains", "specifies", "mentions")
+_ALSO: Final = tuple(f"also {says}" for says in _SAYING)
+_HEADS: Final = (
+    "the answer is",
+    "the answer to the customer's question is",
+    "according to the policy text",
+    *(
+        " ".join(parts)
+        for parts in product(("the policy text", "the policy"), (*_SAYING, *_ALSO))
+    ),
+)
+_OPENINGS: Final = tuple(
+    "".join(parts) for parts in product(_HEADS, (" ", ": ", ", ", " that ", " that: "))
+)
 
 
 class CitingStream:
@@ -27,12 +43,14 @@ class CitingStream:
         self._background = list(background)
         self._held = ""
         self._sentence = ""
+        self._gap = ""
         self._order: list[int] = []
         self._used: dict[int, list[str]] = {}
         self._last_marker: int | None = None
         self.text = ""
         self.faults: list[str] = []
         self.sentences: list[str] = []
+        self.gaps: list[str] = []  # the white space before each sentence
         self.shares: list[float] = []  # of each sentence's words, how many its source has
 
     def feed(self, text: str) -> str:
@@ -41,23 +59,27 @@ class CitingStream:
         out = ""
         while True:
             self._held = _OWN_MARKER.sub("", self._held)
-            match = grounding.SENTENCE_END.search(self._held)
+            if self._may_open():
+                return out
+            said = self._sentence + self._held
+            match = grounding.sentence_end(said, at=len(self._sentence))
             # A line's end is certain at once; a full stop only with the character behind it.
             if match is None:
                 break
             line_end = match.group().startswith("\n")
-            cut = match.start() if line_end else match.end()
+            cut = (match.start() if line_end else match.end()) - len(self._sentence)
             out += self._take(cut) + self._close()
             if line_end:
-                breaks = len(match.group())
-                out += self._pass(self._held[:breaks])
-                self._held = self._held[breaks:]
+                out += self._pass(match.group())
+                self._gap += match.group()
+                self._held = self._held[len(match.group()) :]
         keep = _UNDECIDED.search(self._held)
         return out + self._take(keep.start() if keep else len(self._held))
 
     def finish(self) -> str:
         """What is left, with its marker."""
         self._held = _OWN_MARKER.sub("", self._held).rstrip()
+        self._may_open()
         return self._take(len(self._held)) + self._close()
 
     def anew(self) -> "CitingStream":
@@ -71,6 +93,20 @@ class CitingStream:
             for index in self._order
         ]
 
+    def _may_open(self) -> bool:
+        """Whether what is held may yet turn out to be an opening. One that is there is left out."""
+        if self._sentence.strip():
+            return False
+        text = self._held.lstrip()
+        low = text.lower()
+        if low and any(opening.startswith(low) for opening in _OPENINGS):
+            return True
+        cut = max((len(opening) for opening in _OPENINGS if low.startswith(opening)), default=0)
+        if cut:
+            before = self._held[: len(self._held) - len(text)]
+            self._held = before + text[cut : cut + 1].upper() + text[cut + 1 :]
+        return False
+
     def _pass(self, text: str) -> str:
         self.text += text
         return text
@@ -82,10 +118,12 @@ class CitingStream:
 
     def _close(self) -> str:
         """Judge the sentence that just ended; its marker, if it gets one."""
-        sentence, self._sentence = self._sentence.strip(), ""
+        whole, self._sentence = self._gap + self._sentence, ""
+        self._gap, sentence = "", whole.strip()
         if not re.search(r"\w", sentence):
             return ""
         self.sentences.append(sentence)
+        self.gaps.append(whole[: len(whole) - len(whole.lstrip())])
         support = grounding.support(sentence, self._sources)
         self.shares.append(support.share)
         found = support.passage

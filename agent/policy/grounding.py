@@ -47,6 +47,9 @@ TABLE_QUOTE_LIMIT: Final = 1200
 # Below this share of a sentence's content words found in a passage, the sentence is not tied to it.
 # 0.34 keeps paraphrases ("you get everything back") and drops small talk around the answer.
 SUPPORT_FLOOR: Final = 0.34
+# The share of their words, and how many, that two sentences have in common that mean the same fact.
+NEARLY: Final = 0.6
+_FEW: Final = 3
 
 
 @cache
@@ -60,6 +63,15 @@ class Support:
 
     passage: int | None
     share: float
+
+
+def sentence_end(text: str, begins: int = 0, at: int = 0) -> re.Match[str] | None:
+    """The end of the sentence that begins at `begins`, looked for from `at` on. The number of a list
+    item ("1. Open the app") ends none."""
+    for match in SENTENCE_END.finditer(text, at):
+        if match.group()[0] != "." or not text[begins : match.start()].strip().isdecimal():
+            return match
+    return None
 
 
 def figures(text: str) -> set[str]:
@@ -80,9 +92,20 @@ def unsupported_figures(sentence: str, sources: Sequence[str]) -> set[str]:
     wanted = {_canonical(match) for match in _FIGURE.findall(_LINK.sub(" ", bare))}
     known: set[str] = set()
     for source in sources:
-        known |= figures(source)
+        known |= figures(source) | _converted(source)
     return (wanted - known) | {
         link for link in links(bare) if not any(link in text for text in sources)
+    }
+
+
+def _converted(text: str) -> set[str]:
+    """Weeks in days and years in months: "3 weeks (21 days)" is no invention."""
+    spans = re.findall(r"\b(\d{1,3}|[a-z]+) (week|year)", text.lower())
+    numbers = ((_NUMBER_WORDS.get(number, number), span) for number, span in spans)
+    return {
+        str(int(number) * (7 if span == "week" else 12))
+        for number, span in numbers
+        if number.isdecimal()
     }
 
 
@@ -104,6 +127,27 @@ def support(sentence: str, passages: Sequence[str]) -> Support:
         if share > best_share + 1e-9:
             best, best_share = index, share
     return Support(best if best_share >= SUPPORT_FLOOR else None, best_share)
+
+
+def nearest(sentence: str, passages: Sequence[str]) -> str:
+    """What the passages say that is nearly the same, verbatim; nothing if they do not. Rows of
+    tables say little alone."""
+    words = content_words(sentence)
+    best, found = NEARLY, ""
+    for said in (said for passage in passages for said in sentences(passage)):
+        theirs = content_words(said)
+        same = len(words & theirs)
+        if same < _FEW or said.startswith(("|", "#")) or said.endswith(":"):
+            continue
+        if same / min(len(words), len(theirs)) >= best:
+            best, found = same / min(len(words), len(theirs)), said
+    return found
+
+
+def is_said(sentence: str, text: str) -> bool:
+    """Whether the text has nearly all words of the sentence."""
+    words = content_words(sentence)
+    return len(words & content_words(text)) >= 0.8 * len(words)
 
 
 def quote(sentences: Sequence[str], passage: str) -> str:
@@ -150,7 +194,8 @@ def _overlap(stretch: str, wanted: set[str]) -> float:
 
 def _spans(passage: str) -> list[tuple[int, int]]:
     spans, start = [], 0
-    for match in [*SENTENCE_END.finditer(passage), None]:
+    while start < len(passage):
+        match = sentence_end(passage, start, start)
         end = match.end() if match else len(passage)
         stretch = passage[start:end]
         if stretch.strip():

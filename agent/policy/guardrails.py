@@ -150,9 +150,24 @@ _DECLINES: Final = re.compile(
     r"|\b(?:not|isn't|aren't|never) (?:\w+ ){0,2}(?:specified|mentioned|stated|covered|provided|"
     r"addressed) "
     r"in (?:the|our|these) (?:\w+ )?(?:excerpts?|polic(?:y|ies)|information|documents?)"
-    r"|\bpolicy(?: text)? (?:does not|doesn't) (?:mention|say|state|specify|cover|contain)\b"
+    r"|\bpolicy(?: text)? (?:does not|doesn't) (?:mention|say|state|specify|contain|provide)\b"
+    r"|\bpolicy text (?:does not|doesn't) (?:cover|include|give|list)\b"
     r"|\bI (?:do not|don't|cannot|can't) (?:have|find) (?:\w+ ){0,3}(?:information|details|"
     r"an answer)\b",
+    re.IGNORECASE,
+)
+
+
+_DATES: Final = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|now|currently|already|still|(?:this|next|last) "
+    r"(?:week|month|year|weekend|spring|summer|autumn|fall|winter|(?:mon|tues|wednes|thurs|fri|satur|"
+    r"sun)day)|january|february|march|april|june|july|august|september|october|november|december|"
+    r"may \d|\d(?:st|nd|rd|th)?(?: of)? may|christmas|easter|20\d\d|"
+    r"heute|morgen|gestern|jetzt|noch|januar|februar|märz|juni|juli|oktober|dezember|weihnachten|"
+    r"ostern|aujourd'hui|demain|maintenant|encore|janvier|février|mars|avril|juin|juillet|août|"
+    r"septembre|octobre|novembre|décembre|noël|hoy|mañana|ayer|ahora|todavía|enero|febrero|marzo|"
+    r"abril|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|navidad)\b"
+    r"|今天|明天|昨天|现在|\d月|\b\d{1,2}[./]\d{1,2}\b",
     re.IGNORECASE,
 )
 
@@ -187,6 +202,12 @@ def wants_person(text: str) -> bool:
 def leans_on_history(question: str) -> bool:
     """True if the question cannot be searched alone: it points back or is a few words long."""
     return len(question.split()) <= _SHORT_QUESTION_WORDS or bool(_LEANS.search(question))
+
+
+def mentions_dates(question: str) -> bool:
+    """True if what the answer is may depend on what day it is. Told the day in any case, a small
+    model puts it into answers that have nothing to do with it."""
+    return bool(_DATES.search(question.replace("’", "'")))
 
 
 def promises_work(sentence: str) -> bool:

@@ -64,6 +64,32 @@ def test_a_bare_yes_rests_on_the_passage_it_was_read_from() -> None:
 
 
 def test_an_answer_cut_off_loses_its_unfinished_sentence() -> None:
-    result = checked("The pet fee is 35 EUR for the first pet. Guide dogs never", cut_off=True)
+    result = checked("The pet fee is 35 EUR for the first pet. So you see it", cut_off=True)
     assert result.text == "The pet fee is 35 EUR for the first pet. [1]"
     assert result.replaced
+
+
+@pytest.mark.parametrize(
+    "wrong", ["The pet fee is 30 EUR for the first pet.", "The pet fee for the first pet is 7 GBP."]
+)
+def test_a_wrong_figure_gives_way_to_the_policys_own_words(wrong: str) -> None:
+    result = checked(wrong)
+    assert result.text == "The pet fee is 35 EUR for the first pet. [1]"
+    assert (result.outcome, result.replaced) == ("answered", True)
+
+
+def test_what_is_said_already_is_not_said_again() -> None:
+    right = "The pet fee is 35 EUR for the first pet."
+    assert checked(f"{right} The first pet fee is 99 EUR.").text == f"{right} [1]"
+
+
+def test_what_stands_keeps_its_lines() -> None:
+    result = checked(
+        "Two things:\n\n1. The pet fee is 35 EUR.\n2. A third costs 99 EUR.\n3. Guide dogs are free."
+    )
+    assert result.text.splitlines() == [
+        "Two things:",
+        "",
+        "1. The pet fee is 35 EUR. [1]",
+        "3. Guide dogs are free.",
+    ]

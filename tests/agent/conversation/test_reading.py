@@ -124,12 +124,25 @@ async def test_what_is_prepared_is_all_but_the_question_and_the_date() -> None:
     hits = (a_hit(PETS, 0.3),)
     await engine.warm(reader.preparations(hits[0].passage), lambda _done, _total: None)
     read = engine.stats.prefill_tokens
-    asked = Question("What does a dog cost?", asked_at=datetime(2026, 3, 1, tzinfo=UTC))
+    asked = Question("What does a dog cost today?", asked_at=datetime(2026, 3, 1, tzinfo=UTC))
     await reader.choose(asked, hits)
     await finished(engine, reader.request(asked, hits))
     today = "Today is 01 March 2026."
     assert engine.stats.prefill_tokens - read < 2 * len(asked.content) + len(today) + 32
     await engine.close()
+
+
+def test_only_a_question_about_dates_is_put_with_the_date() -> None:
+    reader, _ = reader_on(ScriptedBackend(lambda _prompt: ""))
+
+    def put(content: str) -> str:
+        asked = Question(content, asked_at=datetime(2026, 3, 1, tzinfo=UTC))
+        return reader.request(asked, [a_hit(PETS, 0.3)]).messages[1].content
+
+    assert "01 March 2026" in put("I leave tomorrow. Can I still bring a dog?")
+    assert "01 March 2026" in put("Bis morgen: kostet ein Hund etwas?")
+    assert "2026" not in put("What does a dog cost?")
+    assert "2026" not in put("Was kostet ein Hund?")
 
 
 async def test_what_was_said_before_is_never_a_beginning_that_others_share() -> None:

@@ -64,6 +64,23 @@ def test_initials_and_titles_do_not_end_a_sentence() -> None:
     assert len(grounding.sentences(text)) == 2
 
 
+def test_the_number_of_a_step_is_no_sentence() -> None:
+    steps = "1. Guide dogs never cost a fee.\n2. The second pet costs 20 EUR."
+    assert grounding.sentences(steps) == steps.splitlines()
+    stream = cited(steps)
+    assert (stream.sentences, stream.faults) == (steps.splitlines(), [])
+
+
+def test_an_opening_that_says_nothing_is_left_out() -> None:
+    said = "The policy text states that the second pet costs 20 EUR. The answer is: no."
+    assert cited(said).text == "The second pet costs 20 EUR. [1] No."
+
+
+def test_weeks_may_be_told_in_days() -> None:
+    assert grounding.unsupported_figures("That is 21 days.", ["in three weeks"]) == set()
+    assert grounding.unsupported_figures("That is 20 days.", ["in three weeks"]) == {"20"}
+
+
 def test_abbreviations_do_not_end_a_sentence() -> None:
     stream = cited("Bank transfers arrive by 4 p.m. on Fridays, after up to 4 working days.")
     assert stream.text.count("[") == 1
@@ -77,7 +94,13 @@ def test_number_words_and_digits_are_the_same_figure() -> None:
     assert grounding.unsupported_figures("15:00", ["at 16:00"]) == {"15:00"}
 
 
-@given(st.text(max_size=300), st.integers(1, 50))
+@given(
+    st.lists(
+        st.sampled_from(["The answer is", " that", ":", " ", "no", "1.", "\n", "The policy says", "x"])
+    ).map("".join)
+    | st.text(max_size=300),
+    st.integers(1, 50),
+)
 def test_however_the_text_arrives_the_result_is_the_same(answer: str, size: int) -> None:
     assert cited(answer, size).text == cited(answer, 1000).text
 
