@@ -25,6 +25,7 @@ from agent.generation.llama.quantize import FORMAT
 from agent.generation.optimize import optimize
 from agent.generation.requests import Priority
 from agent.settings import Settings
+from agent.storage.people import UserRole
 from agent.storage.records import Records
 from agent.weights.store import Weights, resolve, set_active
 from knowledge_base.library import Library
@@ -144,8 +145,19 @@ async def replay(replayer: Replayer, message_id: str) -> AsyncIterator[Line]:
     yield {"result": asdict(await replayer.replay(message_id))}
 
 
-async def keys_add(records: Records, label: str) -> AsyncIterator[Line]:
-    yield {"result": {"label": label, "key": await asyncio.to_thread(records.add_api_key, label)}}
+async def keys_add(
+    records: Records, label: str, role: UserRole | None = None
+) -> AsyncIterator[Line]:
+    scopes = () if role is None else (role,)
+    key = await asyncio.to_thread(records.add_api_key, label, scopes)
+    yield {"result": {"label": label, "key": key}}
+
+
+async def users_add(
+    records: Records, email: str, password: str, role: UserRole
+) -> AsyncIterator[Line]:
+    user = await asyncio.to_thread(records.people.add, email, password, role)
+    yield {"result": user.model_dump()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "evaluate": Command("answerer", evaluate),
     "replay": Command("replayer", replay),
     "keys_add": Command("records", keys_add),
+    "users_add": Command("records", users_add),
 }
 
 

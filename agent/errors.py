@@ -3,10 +3,12 @@
     FrontdeskError
     ├── InvalidRequest          what was sent cannot be accepted as it is
     ├── NotAuthorized           no credential, or one that does not hold
+    ├── Forbidden               a credential that holds, but not for this
     ├── NotFound                no such thing for this caller
     ├── Conflict                the state of the thing forbids the call
     ├── Busy                    full right now: come back after `retry_after` seconds
-    │   └── EngineBusy
+    │   ├── EngineBusy
+    │   └── TooManyTries        wrong passwords
     ├── Unavailable             a part that is needed is down: its remedy is in the message
     │   ├── StoreUnavailable    Redis or SQL
     │   ├── EngineDead          the model's thread or process ended
@@ -47,6 +49,10 @@ class NotAuthorized(FrontdeskError):
     code = "unauthorized"
 
 
+class Forbidden(FrontdeskError):
+    code = "forbidden"
+
+
 class NotFound(FrontdeskError):
     code = "not_found"
 
@@ -65,6 +71,10 @@ class Busy(FrontdeskError):
 
 class EngineBusy(Busy):
     code = "engine_busy"
+
+
+class TooManyTries(Busy):
+    code = "too_many_tries"
 
 
 class Unavailable(FrontdeskError):

@@ -14,6 +14,7 @@ import typer
 from agent.cli.common import DataDir, Json, Model, command, result
 from agent.cli.knowledge import kb
 from agent.cli.measuring import bench, evaluate
+from agent.cli.people import keys, users
 from agent.cli.weights import models
 from agent.errors import FrontdeskError
 from agent.settings import load_settings
@@ -26,10 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A self-hosted AI customer-service agent that answers from your policies.",
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys for other programs.")
 app.add_typer(kb, name="kb")
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
 
 
 @app.command()
@@ -108,15 +109,6 @@ def replay(
     if (parting := found["difference"]) is not None:
         near = "far behind" if parting["margin"] is None else f"behind by {parting['margin']} nats"
         print(f"Token {parting['at']}: was {parting['was']!r} ({near}), is {parting['is_now']!r}.")
-
-
-@keys.command("add")
-def keys_add(
-    name: Annotated[str, typer.Argument(help="What the key is for.")], data_dir: DataDir = None
-) -> None:
-    """Make an API key; it is shown once."""
-    made = asyncio.run(result(load_settings(data_dir=data_dir), "keys_add", label=name))
-    print(made["key"])
 
 
 @app.command()

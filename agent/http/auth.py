@@ -5,6 +5,8 @@ caller may do. Invariant: a header that a client or a proxy can set never gives 
 credential is ever read from a URL.
 """
 
+import hashlib
+import hmac
 from ipaddress import ip_address
 from typing import Final
 
@@ -16,9 +18,33 @@ _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+SESSION_COOKIE: Final = "frontdesk_session"
+CSRF_HEADER: Final = "X-CSRF-Token"
+
+
 def bearer_token(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def session_token(request: Request) -> str | None:
+    return request.cookies.get(SESSION_COOKIE) or None
+
+
+def csrf_token(session: str) -> str:
+    """What writes with the cookie have to send: it can be told from the session, which no page can
+    read, and not the session from it."""
+    return hmac.new(session.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def csrf_holds(request: Request, session: str) -> bool:
+    given = request.headers.get(CSRF_HEADER, "")
+    return hmac.compare_digest(csrf_token(session).encode(), given.encode("utf-8", "replace"))
+
+
+def is_local_name(request: Request) -> bool:
+    """Whether the browser speaks to its own machine, where there is no TLS to insist on."""
+    return request.url.hostname in _LOCAL_NAMES
 
 
 def from_this_machine(request: Request) -> bool:

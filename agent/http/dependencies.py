@@ -11,9 +11,10 @@ from typing import Annotated, Final, NamedTuple
 from fastapi import Depends, Request
 
 from agent.domain import Conversation
-from agent.errors import NotAuthorized, NotFound
-from agent.http.auth import bearer_token, from_this_machine
+from agent.errors import Forbidden, NotAuthorized, NotFound
+from agent.http.auth import bearer_token, csrf_holds, from_this_machine, session_token
 from agent.services import Services
+from agent.storage.people import ROLES, User, UserRole
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -92,3 +93,30 @@ async def operator(request: Request, services: ServicesDep) -> None:
     """A program on this machine, or one with an API key."""
     if not from_this_machine(request) and not await _holds_key(request, services):
         raise NotAuthorized("Ask from this machine, or send an API key as a bearer token.")
+
+
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+async def signed_in(request: Request, services: ServicesDep) -> User:
+    """Staff by the session's cookie (writes with its CSRF token), or a program by an API key that
+    has a role among its scopes."""
+    key = bearer_token(request)
+    if key is not None:
+        known = await asyncio.to_thread(services.records.verify_api_key, key)
+        roles: list[UserRole] = [role for role in ROLES if known and role in known.scopes]
+        if known is None or not roles:
+            raise NotAuthorized("Send an API key that was made for staff.")
+        return User(id=known.id, email=known.name, role=roles[-1], created_at=known.created_at)
+    session = session_token(request)
+    if session is None:
+        raise NotAuthorized("Sign in first.")
+    user = await asyncio.to_thread(services.records.people.of_session, session)
+    if user is None:
+        raise NotAuthorized("The session has ended: sign in again.")
+    if request.method not in _READS and not csrf_holds(request, session):
+        raise Forbidden("Send the X-CSRF-Token that came with the sign-in.")
+    return user
+
+
+StaffDep = Annotated[User, Depends(signed_in)]

@@ -21,6 +21,7 @@ from agent.errors import (
     BadConstraint,
     Busy,
     Conflict,
+    Forbidden,
     FrontdeskError,
     GenerationFailed,
     InvalidRequest,
@@ -28,6 +29,7 @@ from agent.errors import (
     NotFound,
     PromptTooLong,
     SetupError,
+    TooManyTries,
     Unavailable,
 )
 from knowledge_base.errors import (
@@ -43,9 +45,11 @@ from knowledge_base.errors import (
 STATUS: Final[Mapping[type[Exception], int]] = {
     InvalidRequest: 422,
     NotAuthorized: 401,
+    Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
     Busy: 503,
+    TooManyTries: 429,
     Unavailable: 503,
     GenerationFailed: 500,
     PromptTooLong: 422,

@@ -24,10 +24,7 @@ _HEADS: Final = (
     "the answer is",
     "the answer to the customer's question is",
     "according to the policy text",
-    *(
-        " ".join(parts)
-        for parts in product(("the policy text", "the policy"), (*_SAYING, *_ALSO))
-    ),
+    *(" ".join(parts) for parts in product(("the policy text", "the policy"), (*_SAYING, *_ALSO))),
 )
 _OPENINGS: Final = tuple(
     "".join(parts) for parts in product(_HEADS, (" ", ": ", ", ", " that ", " that: "))

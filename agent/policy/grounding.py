@@ -66,7 +66,7 @@ class Support:
 
 
 def sentence_end(text: str, begins: int = 0, at: int = 0) -> re.Match[str] | None:
-    """The end of the sentence that begins at `begins`, looked for from `at` on. The number of a list
+    """The end of the sentence that begins at `begins`, looked for from `at` on. The number of an
     item ("1. Open the app") ends none."""
     for match in SENTENCE_END.finditer(text, at):
         if match.group()[0] != "." or not text[begins : match.start()].strip().isdecimal():

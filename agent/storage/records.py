@@ -9,10 +9,8 @@ import hmac
 import json
 from collections.abc import Sequence
 from secrets import token_bytes, token_urlsafe
-from typing import Any, Final, Literal, Self
+from typing import Final, Self
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
 from sqlalchemy import (
     Column,
     Integer,
@@ -26,20 +24,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import (
-    IntegrityError,
-)
 
 from agent.domain import Noun, new_id, now
-from agent.errors import Conflict, InvalidRequest
 from agent.storage.answers import AnswerRecords
+from agent.storage.people import People
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
 
-UserRole = Literal["staff", "supervisor", "admin"]
 SECRETS_ACTIVE: Final = 2
-_SHORTEST_PASSWORD: Final = 8
-_TABLES_LOCK: Final = 4_022_250_974
 
 _api_keys = Table(
     "api_keys",
@@ -50,15 +42,6 @@ _api_keys = Table(
     Column("scopes", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
     Column("revoked_at", String(32)),
-)
-_users = Table(
-    "users",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("email", Text, nullable=False, unique=True),
-    Column("password", Text, nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("created_at", String(32), nullable=False),
 )
 _secrets = Table(
     "secrets",
@@ -88,20 +71,11 @@ class ApiKey(Noun):
     created_at: str
 
 
-class User(Noun):
-    id: str
-    email: str
-    role: UserRole
-    created_at: str
-
-
 class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.answers = AnswerRecords(database, _is_erased)
-        self._passwords = PasswordHasher()
-        # What an unknown e-mail's password is compared with, so that the answer takes as long.
-        self._nobody = self._passwords.hash(token_urlsafe(16))
+        self.people = People(database)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -151,39 +125,6 @@ class Records:
                 .where(_api_keys.c.id == key_id, _api_keys.c.revoked_at.is_(None))
                 .values(revoked_at=now())
             )
-
-    # -- users
-
-    def add_user(self, email: str, password: str, role: UserRole) -> User:
-        """Raises Conflict if the e-mail is taken, InvalidRequest for a password that is short."""
-        if len(password) < _SHORTEST_PASSWORD:
-            raise InvalidRequest(
-                f"A password needs at least {_SHORTEST_PASSWORD} characters.", field="password"
-            )
-        user = User(id=new_id("u"), email=_mailbox(email), role=role, created_at=now())
-        values = {**user.model_dump(), "password": self._passwords.hash(password)}
-        try:
-            with self._database.begin() as connection:
-                connection.execute(insert(_users).values(values))
-        except IntegrityError as error:
-            raise Conflict("There is a user with this e-mail address already.") from error
-        return user
-
-    def user(self, user_id: str) -> User | None:
-        with self._database.begin() as connection:
-            row = connection.execute(select(_users).where(_users.c.id == user_id)).one_or_none()
-        return None if row is None else _user(row)
-
-    def verify_password(self, email: str, password: str) -> User | None:
-        """The user, if the password is theirs; takes as long if there is no such user."""
-        query = select(_users).where(_users.c.email == _mailbox(email))
-        with self._database.begin() as connection:
-            row = connection.execute(query).one_or_none()
-        try:
-            self._passwords.verify(self._nobody if row is None else row.password, password)
-        except VerificationError:
-            return None
-        return None if row is None else _user(row)
 
     # -- secrets
 
@@ -286,13 +227,5 @@ def _active_secrets(connection: Connection, name: str) -> tuple[bytes, ...]:
     return tuple(connection.scalars(query))
 
 
-def _user(row: Any) -> User:
-    return User(id=row.id, email=row.email, role=row.role, created_at=row.created_at)
-
-
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _mailbox(email: str) -> str:
-    return email.strip().casefold()

@@ -108,10 +108,14 @@ class Product:
                 return pid
         raise AssertionError("no serving child is running")
 
-    def command(self, *arguments: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
+    def command(
+        self, *arguments: str, timeout: float = 300, said: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """`said` is what it reads from standard input."""
         return subprocess.run(
             [*COMMAND, *arguments],
             env=self.settings(),
+            input=said,
             capture_output=True,
             text=True,
             timeout=timeout,

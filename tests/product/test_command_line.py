@@ -146,6 +146,20 @@ def test_api_keys_made_here_open_the_openai_door(product: Product) -> None:
     assert "frontdesk" in {model["id"] for model in models.json()["data"]}
 
 
+def test_people_added_here_sign_in(product: Product) -> None:
+    arguments = ("users", "add", "Ann@example.org", "--role", "supervisor", "--password-stdin")
+    added = product.command(*arguments, said="correct horse\n")
+    assert added.returncode == 0, added.stderr
+    sign_in = {"email": "ann@example.org", "password": "correct horse"}
+    answer = httpx.post(f"{product.url}/api/v1/login", json=sign_in)
+    assert answer.json()["user"]["role"] == "supervisor"
+
+    again = product.command(*arguments, said="correct horse\n")
+    assert (again.returncode, "already" in again.stderr) == (1, True)
+    short = product.command(*arguments[:2], "b@example.org", *arguments[3:], said="horse\n")
+    assert (short.returncode, "8 to 1,024 characters" in short.stderr) == (1, True)
+
+
 def test_commands_work_when_no_server_runs(tmp_path: Path) -> None:
     alone = Product(tmp_path / "data", {"FRONTDESK_SAMPLE": "0"})
     note = tmp_path / "bikes.md"
@@ -214,5 +228,16 @@ def test_a_baseline_that_is_none_is_wrong_usage(product: Product, tmp_path: Path
 
 def test_help_names_every_command() -> None:
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
-    for name in ("run", "ask", "replay", "kb", "models", "keys", "eval", "bench", "doctor"):
+    for name in (
+        "run",
+        "ask",
+        "replay",
+        "kb",
+        "models",
+        "users",
+        "keys",
+        "eval",
+        "bench",
+        "doctor",
+    ):
         assert name in shown

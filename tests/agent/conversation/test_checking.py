@@ -84,9 +84,8 @@ def test_what_is_said_already_is_not_said_again() -> None:
 
 
 def test_what_stands_keeps_its_lines() -> None:
-    result = checked(
-        "Two things:\n\n1. The pet fee is 35 EUR.\n2. A third costs 99 EUR.\n3. Guide dogs are free."
-    )
+    steps = "1. The pet fee is 35 EUR.\n2. A third costs 99 EUR.\n3. Guide dogs are free."
+    result = checked(f"Two things:\n\n{steps}")
     assert result.text.splitlines() == [
         "Two things:",
         "",

@@ -94,11 +94,11 @@ def test_number_words_and_digits_are_the_same_figure() -> None:
     assert grounding.unsupported_figures("15:00", ["at 16:00"]) == {"15:00"}
 
 
+PIECES = ["The answer is", " that", ":", " ", "no", "1.", "\n", "The policy says", "x"]
+
+
 @given(
-    st.lists(
-        st.sampled_from(["The answer is", " that", ":", " ", "no", "1.", "\n", "The policy says", "x"])
-    ).map("".join)
-    | st.text(max_size=300),
+    st.lists(st.sampled_from(PIECES)).map("".join) | st.text(max_size=300),
     st.integers(1, 50),
 )
 def test_however_the_text_arrives_the_result_is_the_same(answer: str, size: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from agent.domain import Event
-from agent.errors import Conflict, InvalidRequest, SetupError, StoreUnavailable
+from agent.errors import SetupError, StoreUnavailable
 from agent.storage.records import Records
 from agent.storage.transcript import Base, Transcript
 from tests.agent.storage.conversations import conversation, verified
@@ -64,36 +64,12 @@ def test_what_is_no_api_key_opens_nothing(records: Records, wrong: str) -> None:
 
 def test_neither_keys_nor_passwords_can_be_read_back(records: Records, database_url: str) -> None:
     plain = records.add_api_key("billing")
-    records.add_user("anna@example.org", "correct horse", "admin")
+    records.people.add("anna@example.org", "correct horse", "admin")
     stored = everything_in(database_url)
     assert "billing" in stored
     assert "anna@example.org" in stored
     assert plain not in stored
     assert "correct horse" not in stored
-
-
-# -- users
-
-
-def test_a_user_is_known_by_e_mail_and_password(records: Records) -> None:
-    user = records.add_user(" Anna@Example.org", "correct horse", "supervisor")
-    assert records.verify_password("anna@example.ORG ", "correct horse") == user
-    assert records.user(user.id) == user
-    assert records.verify_password("anna@example.org", "wrong horse") is None
-    assert records.verify_password("nobody@example.org", "correct horse") is None
-    assert records.user("u_unknown") is None
-
-
-def test_an_e_mail_address_has_one_user(records: Records) -> None:
-    records.add_user("anna@example.org", "correct horse", "staff")
-    with pytest.raises(Conflict):
-        records.add_user("ANNA@example.org", "another horse", "admin")
-    assert records.verify_password("anna@example.org", "another horse") is None
-
-
-def test_a_short_password_is_refused(records: Records) -> None:
-    with pytest.raises(InvalidRequest, match="8 characters"):
-        records.add_user("anna@example.org", "horse", "staff")
 
 
 # -- secrets
