@@ -16,6 +16,10 @@ from knowledge_base.model import Passage
 
 _ENGLISH: Final = frozenset({"the", "is", "you", "to", "of", "and", "a"})
 _FEW_WORDS: Final = 8
+_ITEM: Final = re.compile(r"(?m)^\d{1,2}\.(?= )")
+_LEADS_NOWHERE: Final = re.compile(
+    r"(?:^|(?<=[.!?\n]))[^.!?\n]*:\s*$"
+)  # what it led to was left out
 _QUOTE: Final = 300
 
 
@@ -71,7 +75,19 @@ def _mended(answer: CitingStream, bad: set[str], sources: Sequence[str]) -> str:
             if not said or grounding.is_said(said, f"{good} {text}"):
                 continue
         text += (gap if text else "") + said
-    return text
+    return _renumbered(_LEADS_NOWHERE.sub("", text))
+
+
+def _renumbered(text: str) -> str:
+    """Steps without gaps where some were left out."""
+    last = 0
+
+    def number(match: re.Match[str]) -> str:
+        nonlocal last
+        last = 1 if match[0] == "1." else last + 1
+        return f"{last}."
+
+    return _ITEM.sub(number, text)
 
 
 def _in_its_own_words(sentence: str, sources: Sequence[str]) -> str:

@@ -29,6 +29,12 @@ _HEADS: Final = (
 _OPENINGS: Final = tuple(
     "".join(parts) for parts in product(_HEADS, (" ", ": ", ", ", " that ", " that: "))
 )
+_STEP: Final = re.compile(r"(?:\d{1,2}[.)]|[-*•])\s")
+# The least share of its words that a sentence, or a step of a list, has from what is known. Of 87
+# answers on DuckDuckGo help true steps have 0.57 and more, invented ones 0.43 and less.
+SENTENCE_FLOOR: Final = 0.35
+STEP_FLOOR: Final = 0.5
+_ENOUGH_WORDS: Final = 3
 
 
 class CitingStream:
@@ -124,7 +130,7 @@ class CitingStream:
         support = grounding.support(sentence, self._sources)
         self.shares.append(support.share)
         found = support.passage
-        if self._is_false(sentence, found):
+        if self._is_false(sentence, found) or self._is_made_up(sentence):
             self.faults.append(sentence)
             return ""
         if found is None or sentence.endswith((":", "?")):
@@ -136,6 +142,17 @@ class CitingStream:
             return ""
         self._last_marker = found
         return self._pass(f" [{self._order.index(found) + 1}]")
+
+    def _is_made_up(self, sentence: str) -> bool:
+        """Whether most of its words are the model's alone. Small models go on when the policy has
+        no more to say, above all with steps ("Click on Save"). Names and amounts are judged apart;
+        another language shares no words."""
+        if language_of(self.text) != "en" or sentence.endswith((":", "?")):
+            return False
+        known = grounding.content_words(" ".join((*self._sources, *self._background)))
+        words = grounding.content_words(sentence)
+        floor = STEP_FLOOR if _STEP.match(sentence) else SENTENCE_FLOOR
+        return len(words) >= _ENOUGH_WORDS and len(words & known) < floor * len(words)
 
     def _is_false(self, sentence: str, found: int | None) -> bool:
         """Whether it says what no source says, or undertakes what nobody will do. Names and "not"

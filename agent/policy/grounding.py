@@ -88,7 +88,7 @@ def unsupported_figures(sentence: str, sources: Sequence[str]) -> set[str]:
 
     Number words are taken as support but never demanded: 'one of our hosts' is no figure.
     """
-    bare = re.sub(r"^\s*\d+[.)]\s", "", sentence)  # the number of a list item says nothing
+    bare = re.sub(r"(?m)^\s*\d+[.)]\s", "", sentence)  # the number of an item says nothing
     wanted = {_canonical(match) for match in _FIGURE.findall(_LINK.sub(" ", bare))}
     known: set[str] = set()
     for source in sources:

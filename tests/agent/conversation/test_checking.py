@@ -90,5 +90,12 @@ def test_what_stands_keeps_its_lines() -> None:
         "Two things:",
         "",
         "1. The pet fee is 35 EUR. [1]",
-        "3. Guide dogs are free.",
+        "2. Guide dogs are free.",
     ]
+
+
+def test_steps_that_the_model_made_up_are_left_out_and_so_is_what_leads_to_none() -> None:
+    made_up = "1. Open your booking in the menu.\n2. Click on the Save button below.\n"
+    result = checked(f"The pet fee is 35 EUR. Pay it like this:\n\n{made_up}")
+    assert (result.text, result.outcome) == ("The pet fee is 35 EUR. [1]", "answered")
+    assert checked(made_up).outcome == "refused"

@@ -76,6 +76,15 @@ def test_an_opening_that_says_nothing_is_left_out() -> None:
     assert cited(said).text == "The second pet costs 20 EUR. [1] No."
 
 
+def test_a_sentence_of_the_models_own_is_a_fault() -> None:
+    made_up = "This helps to keep your holiday budget under control in every season."
+    assert cited(f"The second pet costs 20 EUR. {made_up}").faults == [made_up]
+
+
+def test_another_language_shares_no_words_and_is_no_fault() -> None:
+    assert cited("Der zweite Hund kostet 20 EUR und das ist für alle Häuser gleich.").faults == []
+
+
 def test_weeks_may_be_told_in_days() -> None:
     assert grounding.unsupported_figures("That is 21 days.", ["in three weeks"]) == set()
     assert grounding.unsupported_figures("That is 20 days.", ["in three weeks"]) == {"20"}
