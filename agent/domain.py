@@ -137,9 +137,19 @@ class Turn(Noun):
     attempts: int = 1
 
 
+class Preview(Noun):
+    """The newest message, as a list shows it."""
+
+    role: Role
+    content: str
+    at: str
+
+
 class Conversation(Noun):
     """The header of a conversation; its messages are in the event log.
 
+    `reason` is why it is with a person, `waiting_since` when the customer began to wait for one;
+    what was said before `fresh_since` was resolved and is no context of the AI any more.
     `version` rises by one with every change of the header (optimistic concurrency);
     `last_epoch` never falls, so that no two turns ever share an epoch.
     """
@@ -153,6 +163,12 @@ class Conversation(Noun):
     locale: str | None = None
     page_url: str | None = None
     identity: Identity = Identity()
+    labels: tuple[str, ...] = ()
+    reason: HandoffReason | None = None
+    waiting_since: str | None = None
+    snoozed_until: str | None = None
+    newest: Preview | None = None
+    fresh_since: str | None = None
     turn: Turn | None = None
     last_epoch: int = 0
     version: int = 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from agent.conversation.desk import Desk
 from agent.conversation.memory import AnswerMemory
 from agent.conversation.reading import Thresholds
 from agent.conversation.service import ConversationService
@@ -69,6 +70,7 @@ class Services:
     prompts: Prompts
     answerer: Answerer
     conversations: ConversationService
+    desk: Desk
     warmer: Warmer
 
     async def ping(self) -> None:
@@ -157,13 +159,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             widget_secrets=await _secrets(records, settings, "widget_secret"),
             jwt_secrets=await _secrets(records, settings, "jwt_secret"),
         )
+        desk = Desk(
+            store=store,
+            broadcaster=broadcaster,
+            service=conversations,
+            answerer=answering.answerer,
+            people=records.people,
+        )
         warmer = Warmer(
             engine=answering.engine,
             library=answering.knowledge.library,
             reader=answering.answerer.reader,
         )
-        warming = asyncio.create_task(warmer.run()) if settings.warm else None
-        archiving = asyncio.create_task(_archive_now_and_then(store, records, settings))
+        behind = [
+            asyncio.create_task(_archive_now_and_then(store, records, settings)),
+            asyncio.create_task(desk.wake_snoozed()),
+            *([asyncio.create_task(warmer.run())] if settings.warm else []),
+        ]
         try:
             await conversations.recover()
             yield Services(
@@ -176,10 +188,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 prompts=answering.prompts,
                 answerer=answering.answerer,
                 conversations=conversations,
+                desk=desk,
                 warmer=warmer,
             )
         finally:
-            behind = [task for task in (archiving, warming) if task is not None]
             for task in behind:
                 task.cancel()
             await asyncio.gather(*behind, return_exceptions=True)

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from agent.conversation import access, transitions
+from agent.conversation import access, transitions, writing
 from agent.conversation.access import CustomerClaim
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer
-from agent.conversation.writing import TurnWriter, change
+from agent.conversation.writing import TurnWriter
 from agent.domain import Conversation, Event, Identity, Message, Snapshot, Turn, new_id, now
 from agent.errors import Busy, InvalidRequest, NotAuthorized, NotFound, StoreUnavailable
 from agent.events.broadcast import Broadcaster
@@ -97,7 +97,7 @@ class ConversationService:
         """Binds an identity and rotates the token. Conflict if it is bound to another already."""
         identity = self._identity(customer)
         token, hashed = access.new_token()
-        header, _ = await self._change(
+        header, _ = await self.change(
             conversation.id, lambda header: transitions.bind(header, identity, hashed)
         )
         return Started(header, token, self._prompts.say("welcome", header.locale))
@@ -170,7 +170,7 @@ class ConversationService:
                     permit.release()
                 raise
             if wanted.conversation.turn is not None:
-                self._run(wanted.conversation, wanted.conversation.turn, permit)
+                self.run(wanted.conversation, wanted.conversation.turn, permit)
             return Posted(message.id, events[position].id)
         raise Busy("Too many messages at once in this conversation.", retry_after=1)
 
@@ -191,11 +191,11 @@ class ConversationService:
     async def request_handoff(self, conversation: Conversation, reason: str | None) -> None:
         """Always honoured, in any state, whether or not the engine works."""
         messages = (await self.snapshot(conversation.id)).messages
-        await self._change(
+        await self.change(
             conversation.id,
             lambda header: transitions.open_for_person(header, "customer_request", messages),
         )
-        self._stop(conversation.id)
+        self.stop(conversation.id)
         if reason:
             await self._note(conversation.id, "note.created", {"content": reason, "by": "customer"})
 
@@ -227,7 +227,7 @@ class ConversationService:
 
     async def erase(self, conversation: Conversation) -> None:
         """Everything that is kept of the conversation, everywhere."""
-        self._stop(conversation.id)
+        self.stop(conversation.id)
         self._engine.forget(conversation.id)
         await self._store.erase(conversation.id)
         if self._memory is not None:
@@ -248,13 +248,13 @@ class ConversationService:
                 continue
             again = await self._again(conversation_id, header.turn)
             if again.turn is not None:
-                self._run(again, again.turn, None)
+                self.run(again, again.turn, None)
         return recovered
 
     async def _again(self, conversation_id: str, turn: Turn) -> Conversation:
         messages = (await self.snapshot(conversation_id)).messages
         known = any(message.id == turn.message_id for message in messages)
-        again, _ = await self._change(
+        again, _ = await self.change(
             conversation_id, lambda header: transitions.run_again(header, reply_is_known=known)
         )
         return again
@@ -267,7 +267,7 @@ class ConversationService:
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         for conversation_id in tasks:
             try:
-                await self._change(conversation_id, transitions.forgive)
+                await self.change(conversation_id, transitions.forgive)
             except NotFound:
                 continue  # erased meanwhile
             except StoreUnavailable:
@@ -275,8 +275,9 @@ class ConversationService:
 
     # -- inside
 
-    def _run(self, header: Conversation, turn: Turn, permit: Permit | None) -> None:
-        self._stop(header.id)
+    def run(self, header: Conversation, turn: Turn, permit: Permit | None) -> None:
+        """Begin the turn that the header names."""
+        self.stop(header.id)
         task = asyncio.create_task(
             self._writer.write(header, turn, permit), name=f"turn {turn.message_id}"
         )
@@ -290,7 +291,8 @@ class ConversationService:
 
         task.add_done_callback(done)
 
-    def _stop(self, conversation_id: str) -> None:
+    def stop(self, conversation_id: str) -> None:
+        """End what this process computes for the conversation; what is stored of it stays."""
         if (task := self._turns.pop(conversation_id, None)) is not None:
             task.cancel()
 
@@ -301,9 +303,10 @@ class ConversationService:
         return conversation
 
     async def _note(self, conversation_id: str, type_: str, data: dict[str, Any]) -> None:
-        await self._change(conversation_id, lambda header: transitions.note(header, type_, data))
+        await self.change(conversation_id, lambda header: transitions.note(header, type_, data))
 
-    async def _change(
+    async def change(
         self, conversation_id: str, make: Callable[[Conversation], Change]
     ) -> tuple[Conversation, list[Event]]:
-        return await change(self._store, conversation_id, make)
+        """Read the header, make the change, commit; raises what `make` raises."""
+        return await writing.change(self._store, conversation_id, make)

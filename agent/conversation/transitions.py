@@ -9,7 +9,7 @@ and a conversation has a turn only while it is pending.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from agent.domain import (
     Conversation,
@@ -17,6 +17,7 @@ from agent.domain import (
     HandoffReason,
     Identity,
     Message,
+    Preview,
     Status,
     Turn,
     new_id,
@@ -48,6 +49,10 @@ def say(header: Conversation, message: Message) -> tuple[Change, int]:
     if status in {"snoozed", "resolved"}:
         status = "open" if status == "snoozed" else "pending"
         drafts.append(_status(header.status, status))
+    assignee = header.assignee
+    if header.status == "resolved" and assignee is not None:
+        assignee = None
+        drafts.append(_updated(assignee=None))
     position = len(drafts)
     drafts.append(EventDraft(type="message.created", data={"message": message.wire()}))
     if status == "pending":
@@ -61,7 +66,17 @@ def say(header: Conversation, message: Message) -> tuple[Change, int]:
         )
     else:
         turn = None
-    following = _next(header, status=status, turn=turn, last_epoch=epoch)
+    waiting = None if status == "pending" else header.waiting_since or message.created_at
+    following = _next(
+        header,
+        status=status,
+        assignee=assignee,
+        waiting_since=waiting,
+        snoozed_until=None,
+        newest=_preview(message),
+        turn=turn,
+        last_epoch=epoch,
+    )
     return Change(following, tuple(drafts)), position
 
 
@@ -79,7 +94,8 @@ def complete(
         data["replaced"] = True
     done = EventDraft(type="reply.completed", data=data)
     if handoff is None:
-        return Change(_next(header, turn=None), (done,))
+        return Change(_next(header, turn=None, newest=_preview(message)), (done,))
+    header = header.model_copy(update={"newest": _preview(message)})
     opened = open_for_person(_without_turn(header), handoff, messages)
     return Change(opened.conversation, (done, *opened.drafts))
 
@@ -104,7 +120,88 @@ def open_for_person(
         drafts.append(
             EventDraft(type="handoff.updated", data={"card": card.model_dump(mode="json")})
         )
-    return Change(_next(header, status="open", turn=None), tuple(drafts))
+    kept = {} if header.status == "open" else {"reason": reason, "waiting_since": now()}
+    following = _next(header, status="open", turn=None, snoozed_until=None, **kept)
+    return Change(following, tuple(drafts))
+
+
+def take_over(header: Conversation, user_id: str) -> Change:
+    """A person has it from now on; from any state."""
+    drafts = _to("open", header, "take_over")
+    if header.assignee != user_id:
+        drafts.append(_updated(assignee=user_id))
+    waiting = header.waiting_since or now()
+    following = _next(
+        header,
+        status="open",
+        assignee=user_id,
+        waiting_since=waiting,
+        snoozed_until=None,
+        turn=None,
+    )
+    return Change(following, tuple(drafts))
+
+
+def reply(header: Conversation, message: Message, user_id: str) -> Change:
+    """A person says something: the conversation is theirs, if it is nobody's."""
+    opened = take_over(header, header.assignee or user_id)
+    following = opened.conversation.model_copy(
+        update={"waiting_since": None, "newest": _preview(message)}
+    )
+    created = EventDraft(type="message.created", data={"message": message.wire()})
+    return Change(following, (*opened.drafts, created))
+
+
+def return_to_ai(header: Conversation, messages: Sequence[Message]) -> Change:
+    """The AI answers again, at once what the customer said last if nobody has. Conflict unless a
+    person has the conversation."""
+    if header.status not in {"open", "snoozed"}:
+        raise Conflict("Only a conversation that a person has can be returned to the AI.")
+    drafts = _to("pending", header, "returned")
+    if header.assignee is not None:
+        drafts.append(_updated(assignee=None))
+    said = [m for m in messages if m.role != "system"]
+    turn, epoch = None, header.last_epoch
+    if said and said[-1].role == "customer":
+        epoch += 1
+        turn = Turn(epoch=epoch, message_id=new_id("m"), in_reply_to=said[-1].id)
+        started = {"message_id": turn.message_id, "in_reply_to": turn.in_reply_to}
+        drafts.append(EventDraft(type="turn.started", data=started))
+    following = _next(header, status="pending", turn=turn, last_epoch=epoch, **_NOBODY)
+    return Change(following, tuple(drafts))
+
+
+def resolve(header: Conversation) -> Change:
+    """Done, from any state; who did it stays on record."""
+    drafts = _to("resolved", header, "resolved")
+    changes = {**_NOBODY, "assignee": header.assignee, "fresh_since": now()}
+    return Change(_next(header, status="resolved", turn=None, **changes), tuple(drafts))
+
+
+def snooze(header: Conversation, until: str) -> Change:
+    """Out of sight until then, or until the customer writes. Conflict unless a person has it."""
+    if header.status not in {"open", "snoozed"}:
+        raise Conflict("Only a conversation that a person has can be snoozed: take it over first.")
+    drafts = (*_to("snoozed", header, "snoozed"), _updated(snoozed_until=until))
+    return Change(_next(header, status="snoozed", snoozed_until=until), drafts)
+
+
+def wake(header: Conversation, moment: str) -> Change:
+    """Its time has come; nothing happens if it has not, or if somebody was faster."""
+    if header.status != "snoozed" or header.snoozed_until is None or header.snoozed_until > moment:
+        raise Conflict("This conversation does not wait for this moment.")
+    drafts = (*_to("open", header, "woken"), _updated(snoozed_until=None))
+    following = _next(header, status="open", snoozed_until=None, waiting_since=moment)
+    return Change(following, drafts)
+
+
+def assign(header: Conversation, user_id: str | None) -> Change:
+    return Change(_next(header, assignee=user_id), (_updated(assignee=user_id),))
+
+
+def label(header: Conversation, labels: Sequence[str]) -> Change:
+    kept = tuple(dict.fromkeys(labels))
+    return Change(_next(header, labels=kept), (_updated(labels=list(kept)),))
 
 
 def run_again(header: Conversation, *, reply_is_known: bool) -> Change:
@@ -137,6 +234,30 @@ def note(header: Conversation, type_: str, data: dict[str, Any]) -> Change:
     """Something that is only recorded."""
     kept = {key: value for key, value in data.items() if value is not None}
     return Change(_next(header), (EventDraft(type=type_, data=kept),))
+
+
+_NOBODY: Final[dict[str, Any]] = {
+    "assignee": None,
+    "reason": None,
+    "waiting_since": None,
+    "snoozed_until": None,
+}
+_PREVIEW: Final = 160
+
+
+def _to(status: Status, header: Conversation, reason: str) -> list[EventDraft]:
+    """The end of a running turn, and the change of the status if it is one."""
+    drafts = [_ended(header.turn, "turn.cancelled", reason)] if header.turn else []
+    return drafts if header.status == status else [*drafts, _status(header.status, status)]
+
+
+def _updated(**changes: Any) -> EventDraft:
+    return EventDraft(type="conversation.updated", data=changes)
+
+
+def _preview(message: Message) -> Preview:
+    text = " ".join(message.content.split())[:_PREVIEW]
+    return Preview(role=message.role, content=text, at=message.created_at)
 
 
 def _next(header: Conversation, **changes: Any) -> Conversation:

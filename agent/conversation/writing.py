@@ -78,7 +78,9 @@ class TurnWriter:
             raise NotFound("The message that this turn answers is gone.")
         question = Question(
             content=asked.content,
-            history=tuple(said[: said.index(asked)]),
+            history=tuple(
+                m for m in said[: said.index(asked)] if m.created_at > (header.fresh_since or "")
+            ),
             locale=header.locale,
             session=header.id,
             asked_at=datetime.fromisoformat(asked.created_at),

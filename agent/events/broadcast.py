@@ -8,19 +8,29 @@ wake-ups; a slow reader costs one flag, not a queue.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Final
 
 from agent.domain import Event
 from agent.errors import NotFound, StoreUnavailable
-from agent.events.log import EventLog
+from agent.events.log import START, EventLog, LogTrimmed, position
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S: Final = 8.0  # the contract has 15 s; an outage's failed read may take some of it
 _PAGE: Final = 500
 _FEED_WAIT_S: Final = 2.0
+_AT_ONCE_S: Final = 0.001  # 0 would wait for ever
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What one change of one conversation added to its log; `position` is its place in the feed."""
+
+    position: str
+    events: tuple[Event, ...]
 
 
 class Broadcaster:
@@ -28,17 +38,18 @@ class Broadcaster:
         self._log = event_log
         self._heartbeat_s = heartbeat_s
         self._flags: dict[str, set[asyncio.Event]] = {}
+        self._watching: set[asyncio.Event] = set()
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
     def readers(self) -> int:
         """How many follow right now."""
-        return sum(len(flags) for flags in self._flags.values())
+        return sum(len(flags) for flags in self._flags.values()) + len(self._watching)
 
     async def start(self) -> None:
-        position = await self._log.feed_position()
-        self._reader = asyncio.create_task(self._read_feed(position), name="feed reader")
+        reached = await self._log.feed_position()
+        self._reader = asyncio.create_task(self._read_feed(reached), name="feed reader")
 
     async def close(self) -> None:
         """Ends every `follow` and the reader."""
@@ -78,6 +89,41 @@ class Broadcaster:
         finally:
             self._forget(conversation_id, flag)
 
+    async def follow_all(self, after: str | None) -> AsyncGenerator[Moment | None]:
+        """What happens in any conversation, in the order of the feed, once; None after a time of
+        silence. Raises LogTrimmed if the feed does not reach back to `after`, or if what happened
+        cannot be told event by event: take new snapshots then. InvalidRequest for no position."""
+        flag = asyncio.Event()
+        self._watching.add(flag)
+        pause = _FIRST_PAUSE_S
+        try:
+            while not self._closed:
+                flag.clear()
+                try:
+                    if after is None:
+                        after = await self._log.feed_position()
+                    elif position(after) < position(await self._log.oldest_announcement()):
+                        raise LogTrimmed("This position is older than the feed: read again.")
+                    lines = await self._log.announcements(after, _AT_ONCE_S)
+                    for line in lines:
+                        if line.last == START:
+                            raise LogTrimmed("Something happened out of sight: read again.")
+                        events = await self._log.between(
+                            line.conversation_id, line.first, line.last
+                        )
+                        after = line.position
+                        yield Moment(after, tuple(events))
+                except StoreUnavailable:
+                    yield None
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    continue
+                pause = _FIRST_PAUSE_S
+                if not lines and not await self._woken(flag):
+                    yield None
+        finally:
+            self._watching.discard(flag)
+
     async def _woken(self, flag: asyncio.Event) -> bool:
         try:
             async with asyncio.timeout(self._heartbeat_s):
@@ -92,15 +138,15 @@ class Broadcaster:
             del self._flags[conversation_id]
 
     def _wake_all(self) -> None:
-        for flags in self._flags.values():
+        for flags in (*self._flags.values(), self._watching):
             for flag in flags:
                 flag.set()
 
-    async def _read_feed(self, position: str) -> None:
+    async def _read_feed(self, reached: str) -> None:
         pause = 0.0
         while not self._closed:
             try:
-                lines = await self._log.announcements(position, _FEED_WAIT_S)
+                lines = await self._log.announcements(reached, _FEED_WAIT_S)
             except StoreUnavailable as error:
                 if not pause:
                     log.warning("Live events wait until the store is back: %s", error)
@@ -116,6 +162,6 @@ class Broadcaster:
                 pause = 0.0
                 self._wake_all()  # what happened during the outage may have been announced to none
             for line in lines:
-                position = line.position
-                for flag in self._flags.get(line.conversation_id, ()):
+                reached = line.position
+                for flag in (*self._flags.get(line.conversation_id, ()), *self._watching):
                     flag.set()

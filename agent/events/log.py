@@ -34,10 +34,13 @@ class LogTrimmed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A line of the feed: the conversation got events. `position` is the line's own id."""
+    """A line of the feed: the conversation got the events from `first` to `last`; both are START
+    if anything may have happened to it. `position` is the line's own id."""
 
     position: str
     conversation_id: str
+    first: str = START
+    last: str = START
 
 
 class EventLog(Protocol):
@@ -46,6 +49,14 @@ class EventLog(Protocol):
     ) -> list[Event]:
         """Raises NotFound for a conversation that is not there, LogTrimmed for an `after` that is
         older than the log."""
+        ...
+
+    async def between(self, conversation_id: str, first: str, last: str) -> list[Event]:
+        """The events from `first` to `last`, both included; none if they are gone."""
+        ...
+
+    async def oldest_announcement(self) -> str:
+        """Where the feed begins that is still kept."""
         ...
 
     async def feed_position(self) -> str:

@@ -82,13 +82,26 @@ class Indexes:
         newest = await self._calls.one("XREVRANGE", self._feed, "+", "-", "COUNT", 1)
         return str(newest[0][0]) if newest else START
 
+    async def oldest_announcement(self) -> str:
+        oldest = await self._calls.one("XRANGE", self._feed, "-", "+", "COUNT", 1)
+        return str(oldest[0][0]) if oldest else START
+
+    async def active(self, first: int, count: int) -> list[str]:
+        """Ids of the conversations that were active last, from the place `first` on."""
+        found: list[str] = await self._calls.one(
+            "ZREVRANGE", self._active, first, first + count - 1
+        )
+        return found
+
     async def announcements(self, after: str, wait_s: float) -> list[Announcement]:
         block = int(wait_s * 1000)
         found = await self._calls.one(
             "XREAD", "COUNT", 1000, "BLOCK", block, "STREAMS", self._feed, after
         )
         return [
-            Announcement(line, fields["c"]) for _, lines in found or () for line, fields in lines
+            Announcement(line, fields["c"], fields["from"], fields["to"])
+            for _, lines in found or ()
+            for line, fields in lines
         ]
 
     def announcement(self, conversation_id: str, events: Sequence[Event] = ()) -> Command:

@@ -5,6 +5,7 @@ or not at all, and once, even when its answer was lost and it was sent again; a 
 its turn, or whose header is not the newest, writes nothing.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -267,6 +268,30 @@ class ConversationStore:
 
     async def feed_position(self) -> str:
         return await self._indexes.feed_position()
+
+    async def oldest_announcement(self) -> str:
+        return await self._indexes.oldest_announcement()
+
+    async def active(self, first: int, count: int) -> list[Conversation]:
+        """Headers of the conversations in Redis, those that were active last first."""
+        ids = await self._indexes.active(first, count)
+        asked = [("HGET", self._keys(one)["header"], "json") for one in ids]
+        stored = await self._calls.together(*asked) if asked else ()
+        return [Conversation.model_validate_json(one) for one in stored if one is not None]
+
+    async def between(self, conversation_id: str, first: str, last: str) -> list[Event]:
+        log_key = self._keys(conversation_id)["log"]
+        entries = await self._calls.one("XRANGE", log_key, first, last)
+        return [
+            Event(
+                id=event_id,
+                type=fields["type"],
+                conversation_id=conversation_id,
+                at=fields["at"],
+                data=json.loads(fields["data"]),
+            )
+            for event_id, fields in entries
+        ]
 
     async def announcements(self, after: str, wait_s: float) -> list[Announcement]:
         """What the feed got after `after`, oldest first; empty after `wait_s` (< 5) of silence."""

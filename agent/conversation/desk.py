@@ -1,0 +1,260 @@
+"""What staff do with conversations, and what they see of them.
+
+Knows no HTTP and no model. Invariant: while a person has a conversation the AI says nothing in it;
+whatever staff do, nothing that a customer said is lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from agent.conversation import transitions
+from agent.conversation.service import ConversationService
+from agent.conversation.transitions import Change
+from agent.conversation.turn import Answerer, Question, ReplyDone
+from agent.domain import Conversation, Message, Status, new_id, now
+from agent.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
+from agent.events.broadcast import Broadcaster, Moment
+from agent.generation.requests import Priority
+from agent.storage.people import People, User
+from agent.storage.redis import ConversationStore
+
+log = logging.getLogger(__name__)
+
+MAX_LABELS: Final = 20
+_PAGE: Final = 500  # headers read at once
+_SEARCHED: Final = 500  # conversations whose words a search looks through
+_WAKE_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which conversations to list; `assignee` None: anybody's or nobody's, "": nobody's."""
+
+    status: Status | None = None
+    assignee: str | None = None
+    words: str = ""
+
+
+class Desk:
+    def __init__(
+        self,
+        *,
+        store: ConversationStore,
+        broadcaster: Broadcaster,
+        service: ConversationService,
+        answerer: Answerer,
+        people: People,
+    ) -> None:
+        self._store = store
+        self._broadcaster = broadcaster
+        self._service = service
+        self._answerer = answerer
+        self._people = people
+
+    # -- what there is
+
+    async def conversations(
+        self, wanted: Wanted, *, page: int, size: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The page, and whether there are more. Who waits for a person comes first, longest first;
+        the others by their last activity. What was archived after long idleness is not listed."""
+        found = [header async for header in self._headers() if _fits(header, wanted)]
+        if words := wanted.words.casefold().split():
+            found = [header for header in found[:_SEARCHED] if await self._has(header, words)]
+        found.sort(key=_urgency)
+        first = (page - 1) * size
+        return [_summary(h) for h in found[first : first + size]], len(found) > first + size
+
+    async def conversation(self, conversation_id: str) -> dict[str, Any]:
+        """All that staff may see: messages, notes, the handoff card, who the customer is."""
+        transcript = await self._store.transcript(conversation_id)
+        header = transcript.conversation
+        cards = [e.data["card"] for e in transcript.events if e.type == "handoff.updated"]
+        notes = [{"at": e.at, **e.data} for e in transcript.events if e.type == "note.created"]
+        return {
+            **_summary(header),
+            **transcript.snapshot("staff").wire(),
+            "card": cards[-1] if cards and header.status != "pending" else None,
+            "notes": notes,
+            "identity": header.identity.model_dump(mode="json"),
+            "page_url": header.page_url,
+        }
+
+    def follow(self, after: str | None) -> AsyncGenerator[Moment | None]:
+        """Everything that happens anywhere, from now on or after the moment `after`."""
+        return self._broadcaster.follow_all(after)
+
+    async def _headers(self) -> AsyncGenerator[Conversation]:
+        first = 0
+        while page := await self._store.active(first, _PAGE):
+            for header in page:
+                yield header
+            first += _PAGE
+
+    async def _has(self, header: Conversation, words: list[str]) -> bool:
+        try:
+            messages = (await self._store.snapshot(header.id, "staff")).messages
+        except NotFound:
+            return False
+        who = " ".join(map(str, (header.identity.identifier, *header.identity.stated.values())))
+        said = " ".join((header.id, who, *header.labels, *(m.content for m in messages))).casefold()
+        return all(word in said for word in words)
+
+    # -- what staff do
+
+    async def take_over(self, conversation_id: str, user: User) -> None:
+        await self._silence(conversation_id, lambda h: transitions.take_over(h, user.id))
+
+    async def reply(self, conversation_id: str, user: User, content: str) -> None:
+        message = Message(
+            id=new_id("m"),
+            role="human_agent",
+            author=display_name(user),
+            content=content,
+            created_at=now(),
+        )
+        await self._silence(
+            conversation_id, lambda header: transitions.reply(header, message, user.id)
+        )
+
+    async def note(self, conversation_id: str, user: User, content: str) -> None:
+        data = {"id": new_id("n"), "content": content, "by": user.id, "author": display_name(user)}
+        await self._service.change(
+            conversation_id, lambda header: transitions.note(header, "note.created", data)
+        )
+
+    async def return_to_ai(self, conversation_id: str) -> None:
+        messages = (await self._store.snapshot(conversation_id, "staff")).messages
+        header, _ = await self._service.change(
+            conversation_id, lambda header: transitions.return_to_ai(header, messages)
+        )
+        if header.turn is not None:
+            self._service.run(header, header.turn, None)
+
+    async def resolve(self, conversation_id: str) -> None:
+        await self._silence(conversation_id, transitions.resolve)
+
+    async def snooze(self, conversation_id: str, until: datetime) -> None:
+        """Raises InvalidRequest for a moment that is over."""
+        if until <= datetime.now(UTC):
+            raise InvalidRequest("Snooze until a moment that is still to come.", field="until")
+        moment = until.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        await self._service.change(
+            conversation_id, lambda header: transitions.snooze(header, moment)
+        )
+
+    async def assign(self, conversation_id: str, user_id: str | None) -> None:
+        """Raises InvalidRequest for a user that does not exist."""
+        if user_id is not None and await asyncio.to_thread(self._people.get, user_id) is None:
+            raise InvalidRequest("There is no such user.", field="user_id")
+        await self._service.change(
+            conversation_id, lambda header: transitions.assign(header, user_id)
+        )
+
+    async def label(self, conversation_id: str, labels: list[str]) -> None:
+        await self._service.change(
+            conversation_id, lambda header: transitions.label(header, labels)
+        )
+
+    async def suggest(self, conversation_id: str) -> dict[str, Any]:
+        """A reply to what the customer said last, written by the model, with its citations; staff
+        policies may be used. Nothing is sent. Raises Conflict if the customer said nothing."""
+        messages = (await self._store.snapshot(conversation_id, "staff")).messages
+        asked = [at for at, message in enumerate(messages) if message.role == "customer"]
+        if not asked:
+            raise Conflict("The customer has said nothing yet that could be answered.")
+        last = messages[asked[-1]]
+        question = Question(
+            content=last.content,
+            history=messages[: asked[-1]],
+            audience="staff",
+            asked_at=datetime.fromisoformat(last.created_at),
+        )
+        parts = self._answerer.answer(question, message_id=new_id("m"), priority=Priority.STAFF)
+        async for part in parts:
+            if isinstance(part, ReplyDone):
+                draft = part.message.wire()
+                kept = ("content", "citations", "confidence", "outcome")
+                return {name: draft.get(name) for name in kept} | {"in_reply_to": last.id}
+        raise AssertionError("an answer ends with ReplyDone")
+
+    async def _silence(self, conversation_id: str, make: Callable[[Conversation], Change]) -> None:
+        await self._service.change(conversation_id, make)
+        self._service.stop(conversation_id)
+
+    # -- what happens by itself
+
+    async def wake_snoozed(self) -> None:
+        """Opens each snoozed conversation when its time has come, until it is cancelled."""
+        while True:
+            await asyncio.sleep(_WAKE_EVERY_S)
+            try:
+                moment = now()
+                due = [h.id async for h in self._headers() if _is_due(h, moment)]
+                for conversation_id in due:
+                    await self._wake(conversation_id, moment)
+            except StoreUnavailable:
+                continue  # the next round is soon
+            except Exception:
+                log.exception("Snoozed conversations could not be woken; tried again soon")
+
+    async def _wake(self, conversation_id: str, moment: str) -> None:
+        try:
+            await self._service.change(
+                conversation_id, lambda header: transitions.wake(header, moment)
+            )
+        except (Conflict, NotFound):
+            return  # somebody was faster
+
+
+def display_name(user: User) -> str:
+    """What customers read: "ann.moss@example.org" is "Ann Moss"."""
+    name = user.email.partition("@")[0]
+    return " ".join(part.capitalize() for part in name.replace("_", ".").split(".") if part)
+
+
+def _fits(header: Conversation, wanted: Wanted) -> bool:
+    if wanted.status is not None and header.status != wanted.status:
+        return False
+    return wanted.assignee is None or (header.assignee or "") == wanted.assignee
+
+
+def _urgency(header: Conversation) -> tuple[bool, str, float]:
+    waits = header.status == "open" and header.waiting_since is not None
+    active = datetime.fromisoformat(header.active_at).timestamp()
+    return not waits, header.waiting_since or "" if waits else "", -active
+
+
+def _is_due(header: Conversation, moment: str) -> bool:
+    return (
+        header.status == "snoozed"
+        and header.snoozed_until is not None
+        and header.snoozed_until <= moment
+    )
+
+
+def _summary(header: Conversation) -> dict[str, Any]:
+    stated = header.identity.stated
+    return {
+        "id": header.id,
+        "status": header.status,
+        "assignee": header.assignee,
+        "customer": {
+            "level": header.identity.level,
+            "identifier": header.identity.identifier,
+            "name": stated.get("name"),
+            "email": stated.get("email"),
+        },
+        "labels": list(header.labels),
+        "reason": header.reason,
+        "waiting_since": header.waiting_since,
+        "snoozed_until": header.snoozed_until,
+        "newest": header.newest.model_dump() if header.newest else None,
+        "locale": header.locale,
+        "created_at": header.created_at,
+        "active_at": header.active_at,
+    }

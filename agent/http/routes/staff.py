@@ -1,0 +1,180 @@
+"""The staff's part of the API: `/api/v1/staff`.
+
+Owns the HTTP shape of each call. Refuses to know how a conversation works. Invariant: a verb
+answers with the conversation as it is afterwards.
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import AwareDatetime, Field
+
+from agent import telemetry
+from agent.conversation.desk import MAX_LABELS, Wanted
+from agent.domain import Status
+from agent.errors import FrontdeskError, NotFound
+from agent.events.broadcast import Moment
+from agent.events.log import LogTrimmed, position
+from agent.http import sse
+from agent.http.dependencies import ServicesDep, StaffDep, signed_in
+from agent.http.schemas import Body, Content, Word
+
+router = APIRouter(prefix="/api/v1/staff", tags=["staff"], dependencies=[Depends(signed_in)])
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+PAGE: Final = 25
+
+
+def conversation_id_of(conversation_id: str) -> str:
+    if not _ID.fullmatch(conversation_id):
+        raise NotFound("There is no such conversation.")
+    return conversation_id
+
+
+IdDep = Annotated[str, Depends(conversation_id_of)]
+
+
+class ContentIn(Body):
+    content: Content
+
+
+class SnoozeIn(Body):
+    until: AwareDatetime
+
+
+class AssignIn(Body):
+    user_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] | None
+
+
+class LabelsIn(Body):
+    labels: Annotated[
+        list[Annotated[Word, Field(min_length=1, max_length=60)]], Field(max_length=MAX_LABELS)
+    ]
+
+
+@router.get("/conversations")
+async def conversations(
+    services: ServicesDep,
+    staff: StaffDep,
+    status: Status | None = None,
+    assignee: Literal["me", "none", "any"] = "any",
+    q: Annotated[str, Query(max_length=200)] = "",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+    limit: Annotated[int, Query(ge=1, le=100)] = PAGE,
+) -> dict[str, Any]:
+    """Who waits for a person first, then by the last activity."""
+    whose = {"me": staff.id, "none": "", "any": None}[assignee]
+    wanted = Wanted(status=status, assignee=whose, words=q)
+    items, more = await services.desk.conversations(wanted, page=page, size=limit)
+    return {"items": items, "next": page + 1 if more else None}
+
+
+@router.get("/conversations/{conversation_id}")
+async def conversation(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
+    return await services.desk.conversation(conversation_id)
+
+
+@router.get("/events", response_class=sse.EventStream)
+async def events(
+    request: Request,
+    services: ServicesDep,
+    after: Annotated[str | None, Query()] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> sse.EventStream:
+    """Everything that staff may see, from now on, or after `Last-Event-ID` (else `?after=`).
+
+    The ids of this stream are its own; an event's own id is in its data.
+    """
+    given = last_event_id or after or None
+    if given is not None:
+        position(given)
+    source = services.desk.follow(given)
+    pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
+    return sse.EventStream(_frames(pump), pump)
+
+
+async def _frames(pump: sse.Pump[Moment | None]) -> AsyncGenerator[bytes]:
+    telemetry.EVENT_STREAMS.inc()
+    try:
+        yield sse.HEARTBEAT
+        async with aclosing(pump.values()) as values:
+            async for moment in values:
+                if moment is None:
+                    yield sse.HEARTBEAT
+                    continue
+                for left, event in enumerate(moment.events, 1 - len(moment.events)):
+                    # Only the last one moves the reader on: a moment is told whole, or again.
+                    at = moment.position if left == 0 else None
+                    yield sse.frame(event.model_dump(mode="json"), event=event.type, event_id=at)
+    except LogTrimmed as error:
+        yield sse.frame({"code": error.code, "detail": str(error)}, event="reset")
+    except FrontdeskError:
+        return  # the reader comes back and is told by a status
+    finally:
+        telemetry.EVENT_STREAMS.dec()
+
+
+@router.post("/conversations/{conversation_id}/take_over")
+async def take_over(
+    services: ServicesDep, staff: StaffDep, conversation_id: IdDep
+) -> dict[str, Any]:
+    await services.desk.take_over(conversation_id, staff)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/messages")
+async def reply(
+    services: ServicesDep, staff: StaffDep, conversation_id: IdDep, body: ContentIn
+) -> dict[str, Any]:
+    """Say something to the customer; the conversation is yours then, if it was nobody's."""
+    await services.desk.reply(conversation_id, staff, body.content)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/notes")
+async def note(
+    services: ServicesDep, staff: StaffDep, conversation_id: IdDep, body: ContentIn
+) -> dict[str, Any]:
+    """Write something that only staff see."""
+    await services.desk.note(conversation_id, staff, body.content)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/return_to_ai")
+async def return_to_ai(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
+    await services.desk.return_to_ai(conversation_id)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/resolve")
+async def resolve(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
+    await services.desk.resolve(conversation_id)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/snooze")
+async def snooze(services: ServicesDep, conversation_id: IdDep, body: SnoozeIn) -> dict[str, Any]:
+    await services.desk.snooze(conversation_id, body.until)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/assign")
+async def assign(services: ServicesDep, conversation_id: IdDep, body: AssignIn) -> dict[str, Any]:
+    await services.desk.assign(conversation_id, body.user_id)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/labels")
+async def labels(services: ServicesDep, conversation_id: IdDep, body: LabelsIn) -> dict[str, Any]:
+    """Put these labels in place of those that are there."""
+    await services.desk.label(conversation_id, body.labels)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/suggest")
+async def suggest(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
+    """A drafted reply with its citations; nothing is sent."""
+    return await services.desk.suggest(conversation_id)
