@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from agent.conversation import transitions
 from agent.conversation.transitions import Change
-from agent.domain import Conversation, EventDraft, Message, new_id, now
+from agent.domain import Conversation, Event, EventDraft, Message, new_id, now
+from agent.errors import Conflict
+from agent.events.events import fold
 
 ENDS = {"reply.completed", "turn.failed", "turn.cancelled"}
 
@@ -77,7 +79,11 @@ def test_a_handoff_by_the_ai_completes_the_reply_first() -> None:
     assert types == ["reply.completed", "status.changed", "handoff.updated"]
 
 
-@given(st.lists(st.sampled_from(["say", "complete", "handoff", "fail", "again", "person"])))
+CUSTOMERS = ["say", "complete", "handoff", "fail", "again", "person"]
+STAFFS = ["take_over", "reply", "return", "resolve", "snooze", "wake", "assign", "label"]
+
+
+@given(st.lists(st.sampled_from([*CUSTOMERS, *STAFFS])))
 def test_every_turn_ends_exactly_once_and_versions_rise_by_one(verbs: list[str]) -> None:
     header = a_conversation()
     log: list[EventDraft] = []
@@ -89,7 +95,13 @@ def test_every_turn_ends_exactly_once_and_versions_rise_by_one(verbs: list[str])
         assert change.conversation.last_epoch >= header.last_epoch
         header = change.conversation
         assert header.turn is None or header.status == "pending"
+        assert (header.snoozed_until is not None) == (header.status == "snoozed")
+        assert header.waiting_since is None or header.status in {"open", "snoozed"}
         log += change.drafts
+        seen = fold(
+            "c_1", [Event(id="", conversation_id="c_1", at="", **d.model_dump()) for d in log]
+        )
+        assert (seen.status, seen.assignee) == (header.status, header.assignee)
     if header.turn is not None:
         log += transitions.fail(header, ()).drafts
     started = [d.data["message_id"] for d in log if d.type == "turn.started"]
@@ -101,7 +113,33 @@ def test_every_turn_ends_exactly_once_and_versions_rise_by_one(verbs: list[str])
     assert sorted(started) == sorted(ended)
 
 
+def _by_staff(verb: str, header: Conversation) -> Change | None:
+    message = Message(id=new_id("m"), role="human_agent", content="Hello.", created_at=now())
+    try:
+        match verb:
+            case "take_over":
+                return transitions.take_over(header, "u_1")
+            case "reply":
+                return transitions.reply(header, message, "u_2")
+            case "return":
+                return transitions.return_to_ai(header, [a_message()])
+            case "resolve":
+                return transitions.resolve(header)
+            case "snooze":
+                return transitions.snooze(header, "2026-01-01T00:00:00.000Z")
+            case "wake":
+                return transitions.wake(header, "2026-01-01T00:00:00.001Z")
+            case "assign":
+                return transitions.assign(header, "u_3")
+            case _:
+                return transitions.label(header, ["refund"])
+    except Conflict:
+        return None
+
+
 def _apply(verb: str, header: Conversation) -> Change | None:
+    if verb in STAFFS:
+        return _by_staff(verb, header)
     if verb == "say":
         return transitions.say(header, a_message())[0]
     if verb == "person":
