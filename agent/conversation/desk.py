@@ -84,9 +84,9 @@ class Desk:
             "page_url": header.page_url,
         }
 
-    def follow(self, after: str | None) -> AsyncGenerator[Moment | None]:
-        """Everything that happens anywhere, from now on or after the moment `after`."""
-        return self._broadcaster.follow_all(after)
+    async def follow(self, after: str | None) -> AsyncGenerator[Moment | None]:
+        """Everything that happens anywhere after the moment `after`, else from this call on."""
+        return self._broadcaster.follow_all(after or await self._broadcaster.position())
 
     async def _headers(self) -> AsyncGenerator[Conversation]:
         first = 0

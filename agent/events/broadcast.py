@@ -89,10 +89,14 @@ class Broadcaster:
         finally:
             self._forget(conversation_id, flag)
 
-    async def follow_all(self, after: str | None) -> AsyncGenerator[Moment | None]:
-        """What happens in any conversation, in the order of the feed, once; None after a time of
-        silence. Raises LogTrimmed if the feed does not reach back to `after`, or if what happened
-        cannot be told event by event: take new snapshots then. InvalidRequest for no position."""
+    async def position(self) -> str:
+        """Where the feed ends now: what happens later can be followed from here."""
+        return await self._log.feed_position()
+
+    async def follow_all(self, after: str) -> AsyncGenerator[Moment | None]:
+        """What happens in any conversation after `after`, in the order of the feed, once; None
+        after a time of silence. Raises LogTrimmed if the feed does not reach back so far, or if
+        what happened cannot be told event by event: take new snapshots then."""
         flag = asyncio.Event()
         self._watching.add(flag)
         pause = _FIRST_PAUSE_S
@@ -100,9 +104,7 @@ class Broadcaster:
             while not self._closed:
                 flag.clear()
                 try:
-                    if after is None:
-                        after = await self._log.feed_position()
-                    elif position(after) < position(await self._log.oldest_announcement()):
+                    if position(after) < position(await self._log.oldest_announcement()):
                         raise LogTrimmed("This position is older than the feed: read again.")
                     lines = await self._log.announcements(after, _AT_ONCE_S)
                     for line in lines:

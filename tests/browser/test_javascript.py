@@ -39,7 +39,7 @@ def files() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["reducer", "stream", "markdown"])
 def test_the_javascript_keeps_its_promises(page: Page, files: str, name: str) -> None:
-    page.goto(f"{files}/agent/web/static/widget/icons.js")
+    page.goto(f"{files}/agent/web/static/shared/icons.js")
     fixtures = [json.loads(path.read_text()) for path in FIXTURES]
     assert len(fixtures) > 20
     failures = page.evaluate(

@@ -188,3 +188,7 @@ class Customer:
         answered = sum(m["role"] == "ai_agent" for m in self.snapshot()["messages"])
         self.say(content)
         return self.wait_for_reply(answered + 1)
+
+    def request_person(self) -> None:
+        asked = httpx.post(f"{self.path}/handoff", json={}, headers=self.headers, timeout=30)
+        assert asked.status_code == 202, asked.text

@@ -1,4 +1,4 @@
-"""The pages: the demo, the widget's frame and loader, and the files they are made of.
+"""The pages: the demo, the console, the widget's frame and loader, and the files they are made of.
 
 Owns which file answers which address and how long it may be kept. Refuses to know what is in them.
 Invariant: only files of `agent/web/static` are ever served, unchanged.
@@ -39,6 +39,7 @@ class Files(StaticFiles):
 static_files: Final = Files()
 _PAGES: Final = {
     "/demo": "demo/index.html",
+    "/console": "console/index.html",
     "/widget/frame": "widget/frame.html",
     "/widget/loader.js": "widget/loader.js",
 }

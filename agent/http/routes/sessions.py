@@ -58,11 +58,15 @@ async def login(
 
 
 @router.get("/session")
-async def session(request: Request, response: Response, staff: StaffDep) -> dict[str, Any]:
-    """Who is signed in, and the CSRF token again: a page that was loaded anew has lost it."""
+async def session(request: Request, response: Response, services: ServicesDep) -> dict[str, Any]:
+    """Who is signed in, if anybody, and the CSRF token again: a page that was loaded anew has lost
+    it."""
     response.headers["Cache-Control"] = "no-store"
-    token = session_token(request)
-    return {"user": user_out(staff), "csrf": csrf_token(token) if token else None}
+    if (token := session_token(request)) is not None:
+        user = await asyncio.to_thread(services.records.people.of_session, token)
+        if user is not None:
+            return {"user": user_out(user), "csrf": csrf_token(token)}
+    return {"user": None, "csrf": None}
 
 
 @router.post("/logout")

@@ -91,7 +91,7 @@ async def events(
     given = last_event_id or after or None
     if given is not None:
         position(given)
-    source = services.desk.follow(given)
+    source = await services.desk.follow(given)
     pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
     return sse.EventStream(_frames(pump), pump)
 

@@ -264,8 +264,7 @@ export class EventStream {
     } catch (error) {
       reportError(error); // a page's mistake must not look like a lost connection
     }
-    const id = block.id ?? event.id;
-    if (id != null) this.lastEventId = id;
+    if (block.id != null) this.lastEventId = block.id;
   }
 
   #nextPause() {

@@ -9,7 +9,7 @@ import { plainText } from '../shared/markdown.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { connectHost } from './host.js';
-import { ICONS } from './icons.js';
+import { ICONS } from '../shared/icons.js';
 import { deletePanel, menu, sourcePanel } from './panels.js';
 import { chooseLocale, translator } from './strings.js';
 import { Thread } from './thread.js';

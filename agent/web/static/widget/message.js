@@ -7,7 +7,7 @@
 import { h, icon } from '../shared/dom.js';
 import { showMarkdown } from '../shared/markdown.js';
 import { time } from '../shared/format.js';
-import { ICONS } from './icons.js';
+import { ICONS } from '../shared/icons.js';
 
 const SLOW_MS = 2_500;
 

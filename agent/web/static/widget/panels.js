@@ -6,7 +6,7 @@
 import { h, icon } from '../shared/dom.js';
 import { date } from '../shared/format.js';
 import { safeUrl, showMarkdown } from '../shared/markdown.js';
-import { ICONS } from './icons.js';
+import { ICONS } from '../shared/icons.js';
 
 /** `choices()`: [{label, icon, run, danger?}], asked for at every opening. */
 export function menu(button, list, choices) {

@@ -1,4 +1,4 @@
-/** Owns the widget's drawings, as path data on a 24×24 grid. Refuses colour and size. */
+/** Owns the pages' drawings, as path data on a 24×24 grid. Refuses colour and size. */
 
 export const ICONS = {
   spark: ['M12 3.5l1.9 5.1a2.6 2.6 0 0 0 1.5 1.5l5.1 1.9-5.1 1.9a2.6 2.6 0 0 0-1.5 1.5L12 20.5l-1.9-5.1a2.6 2.6 0 0 0-1.5-1.5L3.5 12l5.1-1.9a2.6 2.6 0 0 0 1.5-1.5z'],

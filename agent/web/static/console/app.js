@@ -1,0 +1,117 @@
+/**
+ * Owns how the console begins, what keys do, and what the page's title says.
+ * Refuses to know how a conversation looks.
+ * Invariant: without a session nothing but the sign-in is shown.
+ */
+
+import { h, icon } from '../shared/dom.js';
+import { ICONS } from '../shared/icons.js';
+import { Context } from './context.js';
+import { Desk } from './desk.js';
+import { List } from './list.js';
+import { Thread, showPane } from './thread.js';
+import { SHORTCUTS } from './words.js';
+
+const find = (id) => document.getElementById(id);
+const desk = new Desk();
+const list = new List(desk, choose);
+const thread = new Thread(desk, back);
+new Context(desk, thread);
+
+async function choose(id) {
+  if (!id) return;
+  try {
+    await desk.show(id);
+    showPane('thread');
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+function back() {
+  showPane('list');
+  find('rows').querySelector('[aria-current]')?.focus();
+}
+
+function say(text) {
+  find('announcer').textContent = text;
+}
+
+function show() {
+  const isIn = desk.me != null;
+  find('sign-in').hidden = isIn;
+  find('desk').hidden = !isIn;
+  find('me').textContent = desk.me?.email ?? '';
+  if (!isIn) find('email').focus();
+}
+
+find('sign-in-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const { email, password } = event.target.elements;
+  const button = event.target.querySelector('button');
+  button.disabled = true;
+  find('sign-in-error').textContent = '';
+  try {
+    await desk.signIn(email.value, password.value);
+    password.value = '';
+    show();
+  } catch (error) {
+    find('sign-in-error').textContent = error.message;
+    password.focus();
+  } finally {
+    button.disabled = false;
+  }
+});
+
+find('sign-out').addEventListener('click', () => desk.signOut());
+desk.addEventListener('denied', show);
+desk.addEventListener('connection', () => {
+  find('connection').textContent = { open: '', connecting: '', waiting: 'No connection. Trying again …' }[desk.connection];
+});
+desk.addEventListener('arrived', () => say('A customer waits for a person.'));
+desk.addEventListener('list', () => {
+  const waiting = desk.items.filter((item) => item.status === 'open' && item.waiting_since).length;
+  document.title = waiting ? `(${waiting}) Console` : 'Console';
+});
+
+for (const mark of document.querySelectorAll('.mark')) mark.append(icon(ICONS.spark));
+
+const help = find('help');
+help.append(
+  h('h2', { id: 'help-title' }, 'Keyboard shortcuts'),
+  h('dl', {}, SHORTCUTS.map(([keys, what]) => [h('dt', {}, h('kbd', {}, keys)), h('dd', {}, what)])),
+  h('form', { method: 'dialog' }, h('button', { class: 'strong' }, 'Close')),
+);
+find('help-button').addEventListener('click', () => help.showModal());
+
+const KEYS = {
+  j: () => choose(list.beside(1)),
+  k: () => choose(list.beside(-1)),
+  r: () => thread.write('messages'),
+  n: () => thread.write('notes'),
+  d: () => thread.draft(),
+  t: () => desk.open && thread.does('take_over'),
+  a: () => desk.open && thread.does('return_to_ai'),
+  e: () => desk.open && thread.does('resolve'),
+  '/': () => find('search').focus(),
+  '?': () => help.showModal(),
+};
+
+document.addEventListener('keydown', (event) => {
+  if (!desk.me || help.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  const writes = event.target.closest('input, textarea, select');
+  if (event.key === 'Escape') {
+    if (writes) writes.blur();
+    else back();
+  } else if (!writes && KEYS[event.key]) {
+    event.preventDefault();
+    KEYS[event.key]();
+  }
+});
+
+try {
+  await desk.resume();
+} catch (error) {
+  find('sign-in-error').textContent = error.message;
+}
+show();
