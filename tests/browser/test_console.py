@@ -1,7 +1,5 @@
 """The console in a real browser, beside a customer who writes over HTTP."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -21,13 +19,13 @@ def staffed(product: Product) -> Product:
 
 
 @pytest.fixture
-def console(staffed: Product, page: Page) -> Iterator[Page]:
+def console(staffed: Product, page: Page) -> Page:
     page.goto(f"{staffed.url}/console")
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Search conversations").wait_for()
-    yield page
+    return page
 
 
 def test_a_conversation_from_handoff_to_resolution(staffed: Product, console: Page) -> None:
