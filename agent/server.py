@@ -105,10 +105,28 @@ def _greet(settings: Settings, services: Services, url: str) -> None:
         f"\n  Frontdesk answers for {settings.company} with {services.engine.model.name} "
         f"from {documents} documents.\n"
         f"  Demo page:  {url}/demo\n"
+        f"  Console:    {url}/console\n"
+        f"{_first_admin(settings, services, url)}"
         "  A larger model: `frontdesk models list`, `frontdesk models pull NAME`, then "
         "`frontdesk run --model NAME`.\n",
         flush=True,
     )
+
+
+def _first_admin(settings: Settings, services: Services, url: str) -> str:
+    """While there is no admin: a link that makes one, shown to a terminal, else kept in a file that
+    only the owner reads, for what is printed may end in a log."""
+    file = settings.data_dir / "first-admin"
+    file.unlink(missing_ok=True)
+    token = services.records.people.invite_first_admin()
+    if token is None:
+        return ""
+    link = f"{url}/console#setup={token}"
+    if sys.stdout.isatty():
+        return f"  First admin, within 24 hours:  {link}\n"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(f"{link}\n")
+    return f"  First admin: the link is in {file}, for 24 hours.\n"
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def plain_card(reason: HandoffReason, messages: Sequence[Message]) -> HandoffCar
     )
     return HandoffCard(
         reason=reason,
-        summary=f"{_SAID[reason]} {len(asked)} message(s) from the customer"
+        summary=f"{_SAID[reason]} {len(asked)} message{'s' * (len(asked) != 1)} from the customer"
         + (f"; the last: “{_short(last)}”" if last else "."),
         intent=_short(asked[0]) if asked else "Not said yet.",
         open_questions=tuple(_short(question) for question in unanswered[-5:]),

@@ -16,12 +16,13 @@ from sqlalchemy import Column, Integer, String, Table, Text, delete, insert, sel
 from sqlalchemy.exc import IntegrityError
 
 from agent.domain import Noun, new_id, now
-from agent.errors import Conflict, InvalidRequest, TooManyTries
+from agent.errors import Conflict, InvalidRequest, NotAuthorized, TooManyTries
 from agent.storage.sql import Database, metadata
 
 UserRole = Literal["staff", "supervisor", "admin"]
 ROLES: Final[tuple[UserRole, ...]] = ("staff", "supervisor", "admin")  # each may what those before
 SESSION: Final = timedelta(hours=12)
+INVITATION: Final = timedelta(hours=24)
 FREE_TRIES: Final = 5
 _FIRST_PAUSE_S: Final = 60  # after the free tries; each further one doubles it
 _LONGEST_PAUSE_S: Final = 3600
@@ -51,6 +52,13 @@ _failures = Table(
     Column("email_sha256", String(64), primary_key=True),
     Column("tries", Integer, nullable=False),
     Column("at", String(32), nullable=False, index=True),
+)
+_invitations = Table(
+    "invitations",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("expires_at", String(32), nullable=False),
 )
 
 
@@ -97,6 +105,36 @@ class People:
     def everybody(self) -> list[User]:
         with self._database.begin() as connection:
             return [_user(row) for row in connection.execute(select(_users).order_by("email"))]
+
+    def invite_first_admin(self) -> str | None:
+        """A token that makes one admin, in place of those before it; None if there is an admin."""
+        token = token_urlsafe(32)
+        admins = select(_users.c.id).where(_users.c.role == "admin").limit(1)
+        with self._database.begin() as connection:
+            connection.execute(delete(_invitations))
+            if connection.scalar(admins) is not None:
+                return None
+            connection.execute(
+                insert(_invitations).values(
+                    sha256=_digest(token), role="admin", expires_at=_moment(INVITATION)
+                )
+            )
+        return token
+
+    def accept(self, token: str, email: str, password: str) -> User:
+        """The invited user. Raises NotAuthorized for a token that is used up or too old, and what
+        `add` raises, for which the token stays good."""
+        known = (_invitations.c.sha256 == _digest(token)) & (_invitations.c.expires_at > now())
+        with self._database.begin() as connection:
+            role = connection.scalar(select(_invitations.c.role).where(known))
+        if role is None:
+            raise NotAuthorized("This link is used or has ended: start Frontdesk for a new one.")
+        user = self.add(email, password, role)
+        with self._database.begin() as connection:
+            if connection.execute(delete(_invitations).where(known)).rowcount == 1:
+                return user
+            connection.execute(delete(_users).where(_users.c.id == user.id))  # somebody was faster
+        raise NotAuthorized("This link was used just now.")
 
     def verify_password(self, email: str, password: str) -> User | None:
         """The user, if the password is theirs; takes as long if there is no such user."""

@@ -95,6 +95,19 @@ def test_everything_can_be_done_by_keyboard(staffed: Product, console: Page) -> 
     expect(console.locator(".thread-head")).to_contain_text("Resolved")
 
 
+def test_the_first_admin_comes_by_a_link(staffed: Product, browser: Browser) -> None:
+    link = staffed.data_dir / "first-admin"
+    assert link.stat().st_mode & 0o777 == 0o600
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(link.read_text().strip())
+        page.get_by_label("E-mail address").fill("boss@example.org")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Create and sign in").click()
+        expect(page.locator("#me")).to_have_text("boss@example.org")
+        assert "setup" not in page.url
+
+
 def test_a_wrong_password_is_said_and_nothing_shown(staffed: Product, browser: Browser) -> None:
     with browser.new_context() as context:
         page = context.new_page()

@@ -27,6 +27,10 @@ class LoginIn(Body):
     password: Password
 
 
+class SetupIn(LoginIn):
+    token: Annotated[str, Field(max_length=128)]
+
+
 class PasswordIn(Body):
     old: Password
     new: Password
@@ -55,6 +59,14 @@ async def login(
     )
     response.headers["Cache-Control"] = "no-store"
     return {"user": user_out(user), "csrf": csrf_token(token)}
+
+
+@router.post("/setup", status_code=201)
+async def setup(services: ServicesDep, body: SetupIn) -> dict[str, Any]:
+    """Make the first admin, with the one-time token that was told where Frontdesk was started."""
+    accept = services.records.people.accept
+    user = await asyncio.to_thread(accept, body.token, body.email, body.password)
+    return {"user": user_out(user)}
 
 
 @router.get("/session")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.errors import Conflict, InvalidRequest, TooManyTries
+from agent.errors import Conflict, InvalidRequest, NotAuthorized, TooManyTries
 from agent.storage import people as module
 from agent.storage.people import FREE_TRIES, People, User
 from agent.storage.records import Records
@@ -121,3 +121,28 @@ def test_a_new_password_ends_every_session(people: People) -> None:
     assert people.of_session(token) is None
     assert people.sign_in(EMAIL, PASSWORD) is None
     assert people.sign_in(EMAIL, "another horse") is not None
+
+
+def test_a_link_makes_one_first_admin(people: People) -> None:
+    old = people.invite_first_admin()
+    token = people.invite_first_admin()
+    assert token
+    assert old
+    for wrong in (old, "", token.lower()):
+        with pytest.raises(NotAuthorized):
+            people.accept(wrong, EMAIL, PASSWORD)
+    with pytest.raises(InvalidRequest):
+        people.accept(token, EMAIL, "short")
+    assert people.accept(token, EMAIL, PASSWORD).role == "admin"
+    with pytest.raises(NotAuthorized):
+        people.accept(token, "other@example.org", PASSWORD)
+    assert people.invite_first_admin() is None
+
+
+def test_the_first_admins_link_ends(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INVITATION", timedelta(milliseconds=20))
+    token = people.invite_first_admin()
+    assert token
+    time.sleep(0.05)
+    with pytest.raises(NotAuthorized):
+        people.accept(token, EMAIL, PASSWORD)

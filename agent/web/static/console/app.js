@@ -45,6 +45,15 @@ function show() {
   if (!isIn) find('email').focus();
 }
 
+// The token comes behind the #, which no server and no log ever sees; it does not stay there either.
+let setup = new URLSearchParams(location.hash.slice(1)).get('setup');
+if (setup) {
+  history.replaceState(null, '', location.pathname);
+  find('sign-in').querySelector('h1').textContent = 'Create the first admin';
+  find('sign-in').querySelector('.strong').textContent = 'Create and sign in';
+  find('password').autocomplete = 'new-password';
+}
+
 find('sign-in-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const { email, password } = event.target.elements;
@@ -52,7 +61,9 @@ find('sign-in-form').addEventListener('submit', async (event) => {
   button.disabled = true;
   find('sign-in-error').textContent = '';
   try {
-    await desk.signIn(email.value, password.value);
+    if (setup) await desk.setUp(setup, email.value, password.value);
+    else await desk.signIn(email.value, password.value);
+    setup = null;
     password.value = '';
     show();
   } catch (error) {

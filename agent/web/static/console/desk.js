@@ -39,6 +39,12 @@ export class Desk extends EventTarget {
     this.#enter(await this.#api.post('/api/v1/login', { email, password }));
   }
 
+  /** Makes the first admin and signs them in. */
+  async setUp(token, email, password) {
+    await this.#api.post('/api/v1/setup', { token, email, password });
+    await this.signIn(email, password);
+  }
+
   async signOut() {
     await this.#api.post('/api/v1/logout').catch(() => {});
     this.#leave();
