@@ -7,7 +7,7 @@ opened is closed in reverse order, whatever happens in between.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
@@ -192,12 +192,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 warmer=warmer,
             )
         finally:
-            for task in behind:
-                task.cancel()
-            await asyncio.gather(*behind, return_exceptions=True)
+            await _end(behind)
             await conversations.close()
             await broadcaster.close()
             await store.close()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def thresholds(settings: Settings) -> Thresholds:
