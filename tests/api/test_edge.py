@@ -68,7 +68,7 @@ def test_the_root_leads_to_the_demo(client: httpx.Client) -> None:
     assert client.get("/demo").headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/console", "/admin", "/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/admin", "/docs", "/redoc"])
 def test_pages_that_do_not_exist_are_not_found(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 404
 
@@ -150,10 +150,11 @@ def test_only_a_loopback_address_is_this_machine(address: str, local: bool) -> N
     assert from_this_machine(Request(scope)) is local
 
 
-def test_the_description_of_the_api_names_the_customers_calls(client: httpx.Client) -> None:
+def test_the_description_of_the_api_names_its_calls(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert "post" in paths["/api/v1/conversations/{conversation_id}/messages"]
     assert "post" in paths["/v1/chat/completions"]
+    assert "get" in paths["/api/v1/staff/events"]
 
 
 def test_frame_ancestors_are_closed_without_origins() -> None:

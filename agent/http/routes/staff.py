@@ -77,7 +77,7 @@ async def conversation(services: ServicesDep, conversation_id: IdDep) -> dict[st
     return await services.desk.conversation(conversation_id)
 
 
-@router.get("/events", response_class=sse.EventStream)
+@router.get("/events", status_code=200, response_class=sse.EventStream)
 async def events(
     request: Request,
     services: ServicesDep,
