@@ -96,9 +96,12 @@ class ArchivedStore(ConversationStore):
 
 
 async def archive_one(store: ConversationStore, records: Records, conversation_id: str) -> bool:
-    """Moves a conversation to SQL; False if it is not in Redis, or runs, or changed meanwhile."""
+    """Moves a conversation to SQL; False if it is not in Redis, or runs, or changed meanwhile, or
+    if a person has it: staff see and wake what is in Redis, and nobody may be forgotten there."""
     transcript = await store.live(conversation_id)
     if transcript is None or transcript.conversation.turn is not None:
+        return False
+    if transcript.conversation.status in {"open", "snoozed"}:
         return False
     await asyncio.to_thread(records.archive, transcript)
     return await store.release(transcript)

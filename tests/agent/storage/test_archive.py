@@ -51,6 +51,16 @@ async def test_an_idle_conversation_moves_and_reads_as_before(
     assert await archive_idle(store, records, idle_days=7) == 0
 
 
+@pytest.mark.parametrize("status", ["open", "snoozed"])
+async def test_what_a_person_has_is_never_archived(
+    archived_store: ArchivedStore, records: Records, status: str
+) -> None:
+    header = await idle(archived_store, conversation(status=status))
+    assert await archive_idle(archived_store, records, idle_days=7) == 0
+    assert await archived_store.live_header(header.id) == header
+    assert header in await archived_store.active(0, 10)
+
+
 async def test_an_archived_conversation_comes_back_with_its_next_message(
     archived_store: ArchivedStore, records: Records
 ) -> None:
