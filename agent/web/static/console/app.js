@@ -6,6 +6,8 @@
 
 import { h, icon } from '../shared/dom.js';
 import { ICONS } from '../shared/icons.js';
+import { Session } from '../shared/staff/session.js';
+import { SignIn } from '../shared/staff/sign-in.js';
 import { Context } from './context.js';
 import { Desk } from './desk.js';
 import { List } from './list.js';
@@ -13,7 +15,8 @@ import { Thread, showPane } from './thread.js';
 import { SHORTCUTS } from './words.js';
 
 const find = (id) => document.getElementById(id);
-const desk = new Desk();
+const session = new Session();
+const desk = new Desk(session);
 const list = new List(desk, choose);
 const thread = new Thread(desk, back);
 new Context(desk, thread);
@@ -37,45 +40,18 @@ function say(text) {
   find('announcer').textContent = text;
 }
 
-function show() {
-  const isIn = desk.me != null;
-  find('sign-in').hidden = isIn;
-  find('desk').hidden = !isIn;
-  find('me').textContent = desk.me?.email ?? '';
-  if (!isIn) find('email').focus();
-}
-
-// The token comes behind the #, which no server and no log ever sees; it does not stay there either.
-let setup = new URLSearchParams(location.hash.slice(1)).get('setup');
-if (setup) {
-  history.replaceState(null, '', location.pathname);
-  find('sign-in').querySelector('h1').textContent = 'Create the first admin';
-  find('sign-in').querySelector('.strong').textContent = 'Create and sign in';
-  find('password').autocomplete = 'new-password';
-}
-
-find('sign-in-form').addEventListener('submit', async (event) => {
-  event.preventDefault();
-  const { email, password } = event.target.elements;
-  const button = event.target.querySelector('button');
-  button.disabled = true;
-  find('sign-in-error').textContent = '';
-  try {
-    if (setup) await desk.setUp(setup, email.value, password.value);
-    else await desk.signIn(email.value, password.value);
-    setup = null;
-    password.value = '';
-    show();
-  } catch (error) {
-    find('sign-in-error').textContent = error.message;
-    password.focus();
-  } finally {
-    button.disabled = false;
-  }
+const signIn = new SignIn(session, {
+  title: 'Sign in to the console', purpose: 'Conversations with customers, and who needs a person.',
 });
 
-find('sign-out').addEventListener('click', () => desk.signOut());
-desk.addEventListener('denied', show);
+function show() {
+  find('desk').hidden = session.me == null;
+  find('me').textContent = session.me?.email ?? '';
+}
+
+session.addEventListener('entered', show);
+session.addEventListener('left', show);
+find('sign-out').addEventListener('click', () => session.signOut());
 desk.addEventListener('connection', () => {
   find('connection').textContent = { open: '', connecting: '', waiting: 'No connection. Trying again …' }[desk.connection];
 });
@@ -85,7 +61,7 @@ desk.addEventListener('list', () => {
   document.title = waiting ? `(${waiting}) Console` : 'Console';
 });
 
-for (const mark of document.querySelectorAll('.mark')) mark.append(icon(ICONS.spark));
+for (const mark of document.querySelectorAll('#bar .mark')) mark.append(icon(ICONS.spark));
 
 const help = find('help');
 help.append(
@@ -109,7 +85,7 @@ const KEYS = {
 };
 
 document.addEventListener('keydown', (event) => {
-  if (!desk.me || help.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!session.me || help.open || event.ctrlKey || event.metaKey || event.altKey) return;
   const writes = event.target.closest('input, textarea, select');
   if (event.key === 'Escape') {
     if (writes) writes.blur();
@@ -120,9 +96,4 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-try {
-  await desk.resume();
-} catch (error) {
-  find('sign-in-error').textContent = error.message;
-}
-show();
+await signIn.begin();

@@ -1,11 +1,10 @@
 /**
- * Owns what the console knows: who is signed in, the list, the conversation that is open, and how
+ * Owns what the console knows: the list, the conversation that is open, and how
  * both follow the live feed.
  * Refuses to know how anything looks.
  * Invariant: what is shown of the open conversation is a snapshot and the events after it, folded.
  */
 
-import { Api } from '../shared/api.js';
 import { EventStream, applyEvent } from '../shared/events.js';
 
 const LIST_PAUSE_MS = 250;
@@ -13,54 +12,36 @@ const REMEMBERED = 1000;
 const QUIET = new Set(['reply.delta', 'typing']);
 const BASE = '/api/v1/staff';
 
-/** Events: "list", "conversation", "connection", "denied"; "arrived" when somebody needs a person. */
+/** Events: "list", "conversation", "connection"; "arrived" when somebody needs a person. */
 export class Desk extends EventTarget {
-  me = null;
   items = [];
   next = null;
   open = null;
   connection = 'connecting';
   filter = { status: 'open', assignee: 'any', q: '' };
-  #csrf = null;
-  #api = new Api({ headers: () => (this.#csrf ? { 'x-csrf-token': this.#csrf } : {}) });
+  #session;
   #stream = null;
   #refresh = null;
   #recent = [];
   #asked = 0;
   #pages = 1;
 
-  /** Goes on with the session, if there is one. */
-  async resume() {
-    const session = await this.#api.get('/api/v1/session');
-    if (session.user) this.#enter(session);
+  constructor(session) {
+    super();
+    this.#session = session;
+    session.addEventListener('entered', () => this.#follow());
+    session.addEventListener('left', () => this.#leave());
   }
 
-  async signIn(email, password) {
-    this.#enter(await this.#api.post('/api/v1/login', { email, password }));
-  }
-
-  /** Makes the first admin and signs them in. */
-  async setUp(token, email, password) {
-    await this.#api.post('/api/v1/setup', { token, email, password });
-    await this.signIn(email, password);
-  }
-
-  async signOut() {
-    await this.#api.post('/api/v1/logout').catch(() => {});
-    this.#leave();
-  }
-
-  #enter({ user, csrf }) {
-    this.me = user;
-    this.#csrf = csrf;
-    this.#follow();
+  get me() {
+    return this.#session.me;
   }
 
   #leave() {
     this.#stream?.stop();
-    Object.assign(this, { me: null, items: [], open: null });
-    this.#csrf = null;
-    this.#say('denied');
+    Object.assign(this, { items: [], open: null });
+    this.#say('list');
+    this.#say('conversation');
   }
 
   /** The feed from now on, then the list: what happens in between is told by the feed. */
@@ -71,7 +52,7 @@ export class Desk extends EventTarget {
       onEvent: (event) => this.#take(event),
       onReset: () => this.#again(),
       onState: (state) => this.#connected(state),
-      onDenied: () => this.#leave(),
+      onDenied: () => this.#session.leave(),
     }).start();
   }
 
@@ -136,14 +117,14 @@ export class Desk extends EventTarget {
     const { status, assignee, q } = this.filter;
     const query = new URLSearchParams({ assignee, q, limit: String(Math.min(25 * this.#pages, 100)) });
     if (status) query.set('status', status);
-    const { items, next } = await this.#api.get(`${BASE}/conversations?${query}`);
+    const { items, next } = await this.#session.get(`${BASE}/conversations?${query}`);
     if (asked !== this.#asked) return;
     Object.assign(this, { items, next });
     this.#say('list');
   }
 
   async show(id) {
-    this.#adopt(await this.#api.get(`${BASE}/conversations/${id}`));
+    this.#adopt(await this.#session.get(`${BASE}/conversations/${id}`));
   }
 
   close() {
@@ -154,14 +135,14 @@ export class Desk extends EventTarget {
   /** A verb of the open conversation; its answer is the conversation afterwards. */
   async does(verb, body) {
     const id = this.open.id;
-    const found = await this.#api.post(`${BASE}/conversations/${id}/${verb}`, body);
+    const found = await this.#session.post(`${BASE}/conversations/${id}/${verb}`, body);
     if (this.open?.id === id) this.#adopt(found);
     this.#listSoon();
   }
 
   /** A drafted reply to the open conversation. */
   draft() {
-    return this.#api.post(`${BASE}/conversations/${this.open.id}/suggest`, {}, { timeoutMs: 120_000 });
+    return this.#session.post(`${BASE}/conversations/${this.open.id}/suggest`, {}, { timeoutMs: 120_000 });
   }
 
   get isMine() {

@@ -1,0 +1,79 @@
+/**
+ * Owns who is signed in, and the calls that are made in their name.
+ * Refuses to know what is done with them, and how signing in looks.
+ * Invariant: once the server says that nobody is signed in, `me` is null and "left" was told.
+ */
+
+import { Api } from '../api.js';
+
+/** Events: "entered", "left". */
+export class Session extends EventTarget {
+  me = null;
+  #csrf = null;
+  #api = new Api({ headers: () => (this.#csrf ? { 'x-csrf-token': this.#csrf } : {}) });
+
+  /** Goes on with the session of the cookie, if there is one. */
+  async resume() {
+    const found = await this.#api.get('/api/v1/session');
+    if (found.user) this.#enter(found);
+  }
+
+  async signIn(email, password) {
+    this.#enter(await this.#api.post('/api/v1/login', { email, password }));
+  }
+
+  /** Makes the first admin and signs them in. */
+  async setUp(token, email, password) {
+    await this.#api.post('/api/v1/setup', { token, email, password });
+    await this.signIn(email, password);
+  }
+
+  async signOut() {
+    await this.#api.post('/api/v1/logout').catch(() => {});
+    this.leave();
+  }
+
+  /** Ends every session of one's own with the old password, and goes on in a new one. */
+  async changePassword(old, password) {
+    const { email } = this.me;
+    await this.#api.post('/api/v1/password', { old, new: password });
+    await this.signIn(email, password);
+  }
+
+  leave() {
+    this.me = null;
+    this.#csrf = null;
+    this.dispatchEvent(new Event('left'));
+  }
+
+  get(path, options) {
+    return this.#asking(this.#api.get(path, options));
+  }
+
+  post(path, body, options) {
+    return this.#asking(this.#api.post(path, body, options));
+  }
+
+  patch(path, body) {
+    return this.#asking(this.#api.request('PATCH', path, { body }));
+  }
+
+  delete(path) {
+    return this.#asking(this.#api.delete(path));
+  }
+
+  async #asking(answer) {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error.status === 401) this.leave();
+      throw error;
+    }
+  }
+
+  #enter({ user, csrf }) {
+    this.me = user;
+    this.#csrf = csrf;
+    this.dispatchEvent(new Event('entered'));
+  }
+}
