@@ -40,7 +40,11 @@ class Noun(BaseModel):
 
 
 class Citation(Noun):
-    """`n` is the number of the `[n]` marker in the reply; `quote` is verbatim from the revision."""
+    """`n` is the number of the `[n]` marker in the reply; `quote` is verbatim from the revision.
+
+    The dates are of the document: from when it is in force, if it says so, and when this revision
+    of it was made.
+    """
 
     n: int
     document_id: str
@@ -49,6 +53,8 @@ class Citation(Noun):
     section: str | None = None
     quote: str
     url: str | None = None
+    effective_from: str | None = None
+    revised_on: str | None = None
 
 
 class Timings(Noun):

@@ -330,7 +330,7 @@ class Catalog:
 _PASSAGE = (
     passages.c.document_id, passages.c.revision, passages.c.position, passages.c.section,
     passages.c.text, revisions.c.title, revisions.c.audience, revisions.c.url,
-    revisions.c.effective_from, revisions.c.effective_to,
+    revisions.c.effective_from, revisions.c.effective_to, revisions.c.created_at,
 )  # fmt: skip
 
 
@@ -350,6 +350,7 @@ def _passage(row: Any) -> Passage:
         document_id=row.document_id, revision=row.revision, title=row.title, section=row.section,
         text=row.text, position=row.position, audience=cast("Audience", row.audience), url=row.url,
         effective_from=row.effective_from, effective_to=row.effective_to,
+        revised_on=row.created_at.date(),
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Passage:
     url: str | None
     effective_from: date | None  # inclusive
     effective_to: date | None  # exclusive
+    revised_on: date | None = None  # when the revision was made
 
     def in_force(self, on: date) -> bool:
         started = self.effective_from is None or self.effective_from <= on

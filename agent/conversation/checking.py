@@ -127,4 +127,6 @@ def _citation(number: int, passage: Passage, quote: str) -> Citation:
         section=passage.section,
         quote=quote,
         url=passage.url,
+        effective_from=passage.effective_from and passage.effective_from.isoformat(),
+        revised_on=passage.revised_on and passage.revised_on.isoformat(),
     )

@@ -60,6 +60,7 @@ class ConversationService:
         jwt_secrets: tuple[bytes, ...],
     ) -> None:
         self._store = store
+        self._records = records
         self._broadcaster = broadcaster
         self._engine = engine
         self._prompts = prompts
@@ -91,7 +92,7 @@ class ConversationService:
             identity=identity,
         )
         await self._store.create(conversation)
-        return Started(conversation, token, self._prompts.say("welcome", locale))
+        return Started(conversation, token, await self._greeting(locale))
 
     async def identify(self, conversation: Conversation, customer: CustomerClaim) -> Started:
         """Binds an identity and rotates the token. Conflict if it is bound to another already."""
@@ -100,7 +101,11 @@ class ConversationService:
         header, _ = await self.change(
             conversation.id, lambda header: transitions.bind(header, identity, hashed)
         )
-        return Started(header, token, self._prompts.say("welcome", header.locale))
+        return Started(header, token, await self._greeting(header.locale))
+
+    async def _greeting(self, locale: str | None) -> str:
+        settings = await asyncio.to_thread(self._records.widget.shown)
+        return settings.greeting(locale) or self._prompts.say("welcome", locale)
 
     def _identity(self, claim: CustomerClaim | None) -> Identity:
         return access.identify(
@@ -206,7 +211,9 @@ class ConversationService:
         conversation: Conversation,
         message_id: str,
         rating: Literal["up", "down"],
-        comment: str | None,
+        *,
+        reason: str | None = None,
+        comment: str | None = None,
     ) -> None:
         messages = (await self.snapshot(conversation.id)).messages
         reply = next((m for m in messages if m.id == message_id and m.role != "customer"), None)
@@ -215,7 +222,7 @@ class ConversationService:
         await self._note(
             conversation.id,
             "feedback.submitted",
-            {"message_id": message_id, "rating": rating, "comment": comment},
+            {"message_id": message_id, "rating": rating, "reason": reason, "comment": comment},
         )
         if self._memory is not None and reply.role == "ai_agent":
             await self._memory.rated(conversation.id, messages, reply, rating)

@@ -120,3 +120,12 @@ async def signed_in(request: Request, services: ServicesDep) -> User:
 
 
 StaffDep = Annotated[User, Depends(signed_in)]
+
+
+async def admin(user: StaffDep) -> User:
+    if not user.may("admin"):
+        raise Forbidden("Only admins may do this: ask one.")
+    return user
+
+
+AdminDep = Annotated[User, Depends(admin)]

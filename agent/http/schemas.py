@@ -93,6 +93,7 @@ class HandoffIn(Body):
 
 class FeedbackIn(Body):
     rating: Literal["up", "down"]
+    reason: Literal["incorrect", "incomplete", "outdated", "unhelpful"] | None = None
     comment: Comment | None = None
 
 

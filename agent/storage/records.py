@@ -30,6 +30,7 @@ from agent.storage.answers import AnswerRecords
 from agent.storage.people import People
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
+from agent.storage.widget import WidgetRecords
 
 SECRETS_ACTIVE: Final = 2
 
@@ -76,6 +77,7 @@ class Records:
         self._database = database
         self.answers = AnswerRecords(database, _is_erased)
         self.people = People(database)
+        self.widget = WidgetRecords(database)
 
     @classmethod
     def open(cls, url: str) -> Self:

@@ -164,7 +164,9 @@ async def rate(
 ) -> Accepted:
     if not _MESSAGE_ID.fullmatch(message_id):
         raise NotFound("There is no such message in this conversation.")
-    await services.conversations.rate_message(conversation, message_id, body.rating, body.comment)
+    await services.conversations.rate_message(
+        conversation, message_id, body.rating, reason=body.reason, comment=body.comment
+    )
     return Accepted()
 
 

@@ -326,8 +326,11 @@ function tableNode({ align, head, rows }, cite) {
 }
 
 function inlineNodes(nodes, cite) {
-  return nodes.map((node) => {
-    if (typeof node === 'string') return document.createTextNode(node);
+  return nodes.map((node, at) => {
+    if (typeof node === 'string') {
+      // A chip does not stand alone on a line: it belongs to the word before it.
+      return document.createTextNode(nodes[at + 1]?.t === 'cite' ? node.replace(/ $/, '\u00a0') : node);
+    }
     switch (node.t) {
       case 'br':
         return h('br');

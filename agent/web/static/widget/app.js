@@ -6,21 +6,27 @@
 
 import { h, icon } from '../shared/dom.js';
 import { plainText } from '../shared/markdown.js';
+import { palette } from './colour.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { connectHost } from './host.js';
 import { ICONS } from '../shared/icons.js';
 import { deletePanel, menu, sourcePanel } from './panels.js';
+import { endPanel } from './rating.js';
 import { chooseLocale, translator } from './strings.js';
 import { Thread } from './thread.js';
 import { download, transcript } from './transcript.js';
 
+const QUESTIONS = 4;
+const GREETING = 500;
 const LOST_AFTER_MS = 2_500;
 const TRY_AGAIN_S = 5;
 const SAID_MS = 8_000;
 
 const $ = (id) => document.getElementById(id);
+// What the tag on the host page says wins over what the admin set.
 const settings = new URLSearchParams(location.hash.slice(1));
+const site = JSON.parse(document.documentElement.dataset.settings);
 const languages = navigator.languages ?? [navigator.language];
 const phone = matchMedia('(pointer: coarse)');
 
@@ -33,7 +39,10 @@ let drawing = false;
 const ui = {
   locale: 'en',
   t: translator('en'),
-  suggestions: (settings.get('questions') ?? '').split('|').map((text) => text.trim()).filter(Boolean).slice(0, 6),
+  greeting: settings.get('greeting')?.slice(0, GREETING) ?? '',
+  get suggestions() {
+    return suggestions(ui.locale);
+  },
   conversation: null,
   ask: (question) => {
     ui.conversation.send(question);
@@ -47,12 +56,13 @@ for (const place of document.querySelectorAll('[data-icon]')) place.append(icon(
 
 setLocale(settings.get('locale'));
 setColorScheme(settings.get('colorScheme'));
-setAccent(settings.get('accent'));
+setAccent(settings.get('accent') ?? site.colour);
 
 const conversation = new Conversation({ locale: ui.locale, pageUrl: settings.get('page') });
 ui.conversation = conversation;
 ui.showSource = sourcePanel($('source'), ui);
 const askToDelete = deletePanel($('confirm'), ui, () => conversation.erase());
+const askToEnd = endPanel($('confirm'), ui, startOver);
 const thread = new Thread(ui, { scroll: $('scroll'), log: $('log'), newest: $('newest') });
 const composer = new Composer(
   ui,
@@ -61,8 +71,10 @@ const composer = new Composer(
 );
 
 menu($('menu-button'), $('menu'), () => [
-  ...(conversation.messages.length ? [{ label: ui.t('download'), icon: 'download', run: saveTranscript }] : []),
-  { label: ui.t('restart'), icon: 'restart', run: startOver },
+  ...(conversation.messages.length ? [
+    { label: ui.t('download'), icon: 'download', run: saveTranscript },
+    { label: ui.t('end'), icon: 'restart', run: askToEnd },
+  ] : []),
   ...(conversation.exists ? [{ label: ui.t('delete'), icon: 'bin', run: askToDelete, danger: true }] : []),
 ]);
 
@@ -144,6 +156,7 @@ function drawStrip() {
   const withPerson = conversation.status === 'open';
   $('strip').dataset.kind = kind;
   if ($('state').textContent !== text) $('state').textContent = text;
+  $('menu-button').hidden = !conversation.exists && !conversation.messages.length;
   $('talk').hidden = withPerson;
   $('talk').disabled = conversation.askingForPerson;
   $('talk').querySelector('.text').textContent = t(conversation.askingForPerson ? 'asking' : 'talk');
@@ -201,7 +214,7 @@ function setUnread(count) {
 }
 
 function setLocale(wish) {
-  ui.locale = chooseLocale(wish ?? [], languages);
+  ui.locale = chooseLocale(wish ?? [], languages, site.default_locale ?? []);
   ui.t = translator(ui.locale);
   const { t } = ui;
   document.documentElement.lang = ui.locale;
@@ -225,12 +238,16 @@ function setColorScheme(scheme) {
 }
 
 function setAccent(accent) {
-  if (!/^#[0-9a-f]{6}$/i.test(accent ?? '')) return;
-  const [red, green, blue] = accent.match(/\w\w/g).map((hex) => {
-    const part = parseInt(hex, 16) / 255;
-    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  document.documentElement.style.setProperty('--accent', accent);
-  document.documentElement.style.setProperty('--on-accent', luminance > 0.18 ? '#101618' : '#fff');
+  const colours = palette(accent);
+  if (!colours) return;
+  for (const [name, light] of Object.entries(colours.light)) {
+    document.documentElement.style.setProperty(`--${name}`, `light-dark(${light}, ${colours.dark[name]})`);
+  }
+}
+
+/** First questions to choose from: the tag's, else the admin's in the customer's language. */
+function suggestions(locale) {
+  const own = settings.get('questions')?.split('|').map((text) => text.trim()).filter(Boolean);
+  const { suggested_questions: byLanguage = {}, default_locale: other } = site;
+  return (own ?? byLanguage[locale.slice(0, 2)] ?? byLanguage[other] ?? []).slice(0, QUESTIONS);
 }

@@ -25,8 +25,10 @@ export class Conversation extends EventTarget {
   outbox = new Outbox();
   notices = []; // {kind, key, after: message id}: what this page has to say, not stored
   ratings = {};
+  csat = null; // the score that the customer gave the whole conversation
   link = 'idle'; // "idle" | "connecting" | "open" | "waiting" | "closed"
   typingUntil = 0;
+  typist = null;
   askingForPerson = false;
   problem = null; // why there is no conversation yet
 
@@ -43,6 +45,7 @@ export class Conversation extends EventTarget {
     changed: () => this.#changed(),
   });
   #hiddenTimer = null;
+  #identifying = null;
   #epoch = 0; // one more for every conversation left: late answers of the old one count for nothing
 
   constructor({ locale, pageUrl = null }) {
@@ -125,12 +128,17 @@ export class Conversation extends EventTarget {
   }
 
   /** A rating counts when the server has it; a failure is thrown to whoever asked. */
-  async rate(messageId, rating, comment) {
-    const body = comment ? { rating, comment } : { rating };
-    await this.api.post(`${this.#path()}/messages/${encodeURIComponent(messageId)}/feedback`, body);
-    this.ratings = { ...this.ratings, [messageId]: rating };
+  async rate(messageId, feedback) {
+    await this.api.post(`${this.#path()}/messages/${encodeURIComponent(messageId)}/feedback`, feedback);
+    this.ratings = { ...this.ratings, [messageId]: feedback.rating };
     this.#store();
     this.#changed();
+  }
+
+  /** The customer's `{score, comment?}` for the whole; thrown like `rate`. */
+  async score(given) {
+    await this.api.post(`${this.#path()}/csat`, given);
+    this.#scored(given.score);
   }
 
   /** Erases the conversation on the server and here; throws when the server could not. */
@@ -158,18 +166,30 @@ export class Conversation extends EventTarget {
   }
 
   /** Who the host page says the customer is; proven by `identifier_hash` or `jwt`. */
-  async identify(customer) {
+  identify(customer) {
     this.#customer = { ...this.#customer, ...customer };
-    if (!this.#credentials || !(customer.jwt || customer.identifier_hash)) return;
+    if (!this.#credentials) return; // told when the conversation begins
+    // What a page says in one breath (who, and then attributes) is told once.
+    clearTimeout(this.#identifying);
+    this.#identifying = setTimeout(() => this.#identify(), 0);
+  }
+
+  async #identify() {
+    const epoch = this.#epoch;
+    if (!this.#credentials) return;
     try {
-      const answer = await this.api.post(`${this.#path()}/identify`, { customer: this.#customer });
-      if (!answer?.token) return;
-      this.#credentials = { ...this.#credentials, token: answer.token };
+      const { token } = await this.api.post(`${this.#path()}/identify`, this.#customer);
+      if (epoch !== this.#epoch) return;
+      this.#credentials = { ...this.#credentials, token };
       this.#store();
     } catch (error) {
+      if (epoch !== this.#epoch) return;
+      this.#failed(error);
       // 409: this is another person's conversation, and is not shown to this one.
-      if (error.status === 409) this.leave();
-      else this.#failed(error);
+      if (error.status !== 409) return;
+      const shown = this.snapshot !== null;
+      this.leave();
+      if (shown) this.open().catch(() => {}); // told by "problem"
     }
   }
 
@@ -185,10 +205,18 @@ export class Conversation extends EventTarget {
     this.#credentials = stored?.id && stored.token ? stored : null;
     this.greeting = this.#credentials?.greeting ?? '';
     this.ratings = this.#credentials?.ratings ?? {};
+    this.csat = this.#credentials?.csat ?? null;
+  }
+
+  #scored(score) {
+    this.csat = score;
+    this.#store();
+    this.#changed();
   }
 
   #store() {
-    this.#credentials = { ...this.#credentials, greeting: this.greeting, ratings: this.ratings };
+    const { greeting, ratings, csat } = this;
+    this.#credentials = { ...this.#credentials, greeting, ratings, csat };
     keep('local', STORED, this.#credentials);
   }
 
@@ -198,6 +226,7 @@ export class Conversation extends EventTarget {
     this.#credentials = null;
     this.greeting = '';
     this.ratings = {};
+    this.csat = null;
     keep('local', STORED, null);
   }
 
@@ -230,6 +259,7 @@ export class Conversation extends EventTarget {
   /** False when the stored conversation has ended; throws when that could not be found out. */
   async #resume() {
     const epoch = this.#epoch;
+    this.#renew();
     try {
       const snapshot = await this.api.get(this.#path());
       this.#unless(epoch);
@@ -244,12 +274,15 @@ export class Conversation extends EventTarget {
     }
   }
 
+  /** Another tab may have had the token renewed. */
+  #renew() {
+    const stored = recall('local', STORED);
+    if (stored?.id === this.#credentials?.id) this.#adopt(stored);
+  }
+
   async #begin() {
     const epoch = this.#epoch;
-    const body = { locale: this.#locale };
-    if (Object.keys(this.#customer).length) body.customer = this.#customer;
-    if (this.#pageUrl) body.page_url = this.#pageUrl;
-    const begun = await this.api.post('/conversations', body);
+    const begun = await this.#started();
     this.#unless(epoch);
     this.#credentials = { id: begun.id, token: begun.token };
     this.greeting = begun.greeting ?? '';
@@ -258,6 +291,22 @@ export class Conversation extends EventTarget {
     const snapshot = await this.api.get(this.#path());
     this.#unless(epoch);
     this.#take(snapshot);
+  }
+
+  async #started() {
+    const body = { locale: this.#locale };
+    if (Object.keys(this.#customer).length) body.customer = this.#customer;
+    if (this.#pageUrl) body.page_url = this.#pageUrl;
+    try {
+      return await this.api.post('/conversations', body);
+    } catch (error) {
+      const { identifier, identifier_hash: hash, jwt, ...stated } = this.#customer;
+      if (error.status !== 401 || !(identifier || hash || jwt)) throw error;
+      // The page's proof does not hold, which is the page's mistake: the customer gets a chat.
+      this.#failed(error);
+      this.#customer = stated;
+      return this.#started();
+    }
   }
 
   #unless(epoch) {
@@ -309,7 +358,7 @@ export class Conversation extends EventTarget {
 
   #event(event) {
     if (event.type === 'typing') {
-      if (event.data?.role !== 'customer') this.#typing();
+      if (event.data?.role !== 'customer') this.#typing(event.data?.author);
       return;
     }
     this.snapshot = applyEvent(this.snapshot, event);
@@ -318,11 +367,13 @@ export class Conversation extends EventTarget {
       this.outbox.settle(this.snapshot.messages);
     }
     if (event.type === 'turn.failed') this.#notice('turn_failed');
+    if (event.type === 'csat.submitted') this.#scored(event.data.score);
     this.dispatchEvent(new CustomEvent('event', { detail: event }));
     this.#changed();
   }
 
-  #typing() {
+  #typing(author) {
+    this.typist = author ?? null;
     this.typingUntil = Date.now() + TYPING_MS;
     setTimeout(() => this.#changed(), TYPING_MS + 50);
     this.#changed();
@@ -336,11 +387,13 @@ export class Conversation extends EventTarget {
   /** Runs `call`; if the conversation turns out to have ended, once more in a new one. */
   async #inConversation(call) {
     await this.open();
+    const { token } = this.#credentials;
     try {
       return await call();
     } catch (error) {
-      if (!GONE.has(error.status) || (await this.#resume())) throw error;
-      await this.open();
+      if (!GONE.has(error.status)) throw error;
+      if (!(await this.#resume())) await this.open();
+      else if (this.#credentials.token === token) throw error;
       return call();
     }
   }

@@ -9,7 +9,8 @@
   if (window.$frontdesk) return;
 
   const tag = document.currentScript;
-  const options = { ...tag.dataset };
+  const site = /* settings */ {}; // the server puts in what the admin set; the tag's words win
+  const options = { ...site, ...tag.dataset };
   const origin = new URL(options.baseUrl || tag.src, document.baseURI).origin;
   const REMEMBERED = 'frontdesk.open';
   const SILENT_FRAME_MS = 15_000;
@@ -33,7 +34,8 @@
     }
     button:hover { transform: translateY(-2px); box-shadow: 0 2px 4px rgb(10 25 30 / .2), 0 14px 32px rgb(10 25 30 / .26); }
     button:active { transform: none; }
-    button:focus-visible { outline: 3px solid var(--frontdesk-accent, #14565c); outline-offset: 3px; }
+    button:focus-visible { outline: 3px solid var(--frontdesk-accent, #14565c); outline-offset: 3px;
+      box-shadow: 0 0 0 3px #fff; }
     svg { position: absolute; inset: 15px; width: 26px; height: 26px; fill: none; stroke: currentColor;
       stroke-width: 1.9; stroke-linecap: round; stroke-linejoin: round; transition: opacity .16s, transform .22s; }
     svg + svg { opacity: 0; transform: rotate(-45deg) scale(.7); }
@@ -81,8 +83,8 @@
   }
 
   function labels() {
-    const wanted = options.locale || navigator.language || 'en';
-    return LABELS[wanted.slice(0, 2).toLowerCase()] || LABELS.en;
+    const wishes = [options.locale, ...navigator.languages, site.default_locale, 'en'];
+    return wishes.map((wish) => LABELS[String(wish).slice(0, 2).toLowerCase()]).find(Boolean);
   }
 
   function announce(name, detail) {
@@ -96,7 +98,7 @@
   /** What the frame has to know before it is ready; in the fragment, so that no server sees it. */
   function settings() {
     const known = new URLSearchParams({ host: location.origin, page: location.origin + location.pathname });
-    for (const key of ['locale', 'accent', 'name', 'questions', 'colorScheme']) {
+    for (const key of ['locale', 'accent', 'name', 'greeting', 'questions', 'colorScheme']) {
       if (options[key]) known.set(key, options[key]);
     }
     return known;
@@ -204,7 +206,7 @@
       const part = parseInt(hex, 16) / 255;
       return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
     });
-    return 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2] > 0.18 ? '#101618' : '#fff';
+    return 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2] > 0.178 ? '#000' : '#fff';
   }
 
   function mount() {
@@ -213,10 +215,11 @@
     const sheet = new CSSStyleSheet(); // allowed where `style-src` forbids a <style> element
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
-    if (/^#[0-9a-f]{6}$/i.test(options.accent || '')) {
-      host.style.setProperty('--frontdesk-accent', options.accent);
-      host.style.setProperty('--frontdesk-ink', inkOn(options.accent));
-    } else delete options.accent;
+    const accent = [options.accent, site.colour].find((colour) => /^#[0-9a-f]{6}$/i.test(colour || ''));
+    if (accent) {
+      host.style.setProperty('--frontdesk-accent', accent);
+      host.style.setProperty('--frontdesk-ink', inkOn(accent));
+    }
     button = element('button', { type: 'button', 'aria-haspopup': 'dialog' });
     if (options.position === 'left') button.classList.add('left');
     badge = element('span', { hidden: '' });

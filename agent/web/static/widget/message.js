@@ -8,6 +8,7 @@ import { h, icon } from '../shared/dom.js';
 import { showMarkdown } from '../shared/markdown.js';
 import { time } from '../shared/format.js';
 import { ICONS } from '../shared/icons.js';
+import { Thumbs } from './rating.js';
 
 const SLOW_MS = 2_500;
 
@@ -21,7 +22,7 @@ export class MessageView {
   #body = h('div', { class: 'bubble' });
   #text = h('div', { class: 'markdown' });
   #foot = h('div', { class: 'foot' });
-  #rating = null;
+  #thumbs = null;
   #drawn = {};
 
   constructor(ui, role) {
@@ -45,6 +46,7 @@ export class MessageView {
       const { pending, interrupted, outcome, citations } = message;
       const state = [pending, interrupted, outcome, citations?.length, context.waiting];
       this.#when('foot', state, () => this.#drawAnswerFoot(message, context));
+      this.#thumbs?.update();
     }
   }
 
@@ -136,8 +138,8 @@ export class MessageView {
       parts.push(h('button', { type: 'button', class: 'offer', onclick: () => this.#ui.talk() }, talk));
     }
     if (message.id && !message.interrupted) {
-      this.#rating ??= new Rating(this.#ui, message.id);
-      parts.push(this.#rating.node);
+      this.#thumbs ??= new Thumbs(this.#ui, message.id);
+      parts.push(this.#thumbs.node);
     }
     this.#foot.replaceChildren(...parts);
   }
@@ -150,64 +152,5 @@ export class MessageView {
         'aria-haspopup': 'dialog',
         onclick: () => showSource(citations, at),
       }, h('span', { class: 'n' }, String(citation.n)), h('span', { class: 'title' }, citation.title)))));
-  }
-}
-
-/** Thumbs under an answer; down asks why. */
-class Rating {
-  #ui;
-  #id;
-  #answer = h('div', { class: 'rating-answer', role: 'status' });
-  #thumbs;
-
-  constructor(ui, messageId) {
-    this.#ui = ui;
-    this.#id = messageId;
-    this.#thumbs = ['up', 'down'].map((way) => h('button', {
-      type: 'button',
-      class: 'plain thumb',
-      'aria-label': ui.t(way === 'up' ? 'helpful' : 'unhelpful'),
-      onclick: () => this.#rate(way),
-    }, icon(ICONS[way])));
-    this.node = h('div', { class: 'rating' }, h('div', { class: 'thumbs' }, this.#thumbs), this.#answer);
-    this.#press();
-  }
-
-  #press() {
-    const given = this.#ui.conversation.ratings[this.#id];
-    this.#thumbs.forEach((thumb, at) => thumb.setAttribute('aria-pressed', given === ['up', 'down'][at]));
-  }
-
-  async #rate(way, comment) {
-    const { t, conversation } = this.#ui;
-    try {
-      await conversation.rate(this.#id, way, comment);
-    } catch {
-      this.#answer.replaceChildren(h('p', { class: 'delivery failed' }, t('notRated')));
-      return false;
-    }
-    this.#press();
-    this.#answer.replaceChildren(way === 'up' || comment
-      ? h('p', { class: 'delivery' }, t(comment ? 'noted' : 'thanks'))
-      : this.#why());
-    this.#answer.querySelector('textarea')?.focus();
-    return true;
-  }
-
-  #why() {
-    const { t } = this.#ui;
-    const text = h('textarea', { rows: 2, maxlength: 1000, id: `why-${this.#id}` });
-    const end = () => this.#answer.replaceChildren(h('p', { class: 'delivery' }, t('thanks')));
-    const send = async (event) => {
-      event.preventDefault();
-      const comment = text.value.trim();
-      if (!comment) end();
-      else if (await this.#rate('down', comment)) this.#thumbs[1].focus();
-    };
-    return h('form', { class: 'why', onsubmit: send },
-      h('label', { for: `why-${this.#id}` }, t('wrong')), text,
-      h('div', { class: 'buttons' },
-        h('button', { type: 'button', class: 'quiet', onclick: () => { end(); this.#thumbs[1].focus(); } }, t('skip')),
-        h('button', { type: 'submit', class: 'strong' }, t('sendComment'))));
   }
 }

@@ -75,8 +75,9 @@ export function sourcePanel(dialog, ui) {
       dataset: { step: name },
     }, icon(ICONS[name]));
     const close = h('button', { type: 'button', class: 'plain close', 'aria-label': t('close'), onclick: () => dialog.close() }, icon(ICONS.close));
-    const published = citation.effective_from ?? citation.published_at;
-    const facts = [t('revision', { n: citation.revision }), published && date(published, locale)];
+    const { effective_from: since, revised_on: revised } = citation;
+    const dated = since ? t('inForce', { date: date(since, locale) }) : revised && t('revisedOn', { date: date(revised, locale) });
+    const facts = [dated, t('revision', { n: citation.revision })];
     const url = citation.url && safeUrl(citation.url);
     dialog.replaceChildren(h('div', { class: 'sheet' },
       h('div', { class: 'sheet-head' },

@@ -7,6 +7,7 @@
 import { arrange, h } from '../shared/dom.js';
 import { day } from '../shared/format.js';
 import { MessageView } from './message.js';
+import { ScoreCard } from './rating.js';
 
 const GROUP_MS = 5 * 60_000;
 const NEAR_END_PX = 80;
@@ -72,11 +73,11 @@ export class Thread {
   *#items() {
     const { conversation, suggestions, t } = this.#ui;
     const { messages, notices, outbox } = conversation;
-    const greeting = conversation.greeting || (conversation.opening ? '' : t('welcome'));
+    const greeting = this.#ui.greeting || conversation.greeting || (conversation.opening ? '' : t('welcome'));
     if (greeting) yield { key: `greeting-${greeting}`, message: { role: 'ai_agent', content: greeting }, first: true };
     yield* this.#notices(notices, null);
     const all = inOrder(messages, outbox.unseen());
-    if (!all.length && suggestions.length) yield { key: 'suggestions', kind: 'suggestions' };
+    if (!all.length && suggestions.length) yield { key: `suggestions-${suggestions}`, kind: 'suggestions' };
     let before = null;
     for (const message of all) {
       const key = message.id ? outbox.keyOf(message.id) : message.client_message_id;
@@ -93,6 +94,7 @@ export class Thread {
     }
     const lost = (notice) => notice.after && !messages.some(({ id }) => id === notice.after);
     for (const notice of notices.filter(lost)) yield { ...notice, kind: 'notice', text: t(notice.kind) };
+    if (conversation.status === 'resolved' && all.length) yield { key: 'score', score: true };
     if (conversation.typingUntil > Date.now()) yield { key: 'typing', kind: 'typing' };
   }
 
@@ -125,6 +127,11 @@ export class Thread {
       view.update(item.message, { ...item, waiting });
       return view.node;
     }
+    if (item.score) {
+      const card = known ?? this.#keep(item, new ScoreCard(this.#ui));
+      card.update();
+      return card.node;
+    }
     return known ?? this.#keep(item, this.#plain(item));
   }
 
@@ -134,14 +141,14 @@ export class Thread {
   }
 
   #plain({ kind, text }) {
-    const { t, suggestions, ask } = this.#ui;
+    const { t, suggestions, ask, conversation } = this.#ui;
     if (kind === 'suggestions') {
       return h('ul', { class: 'suggestions', 'aria-label': t('suggestions') }, suggestions.map((question) =>
         h('li', {}, h('button', { type: 'button', onclick: () => ask(question) }, question))));
     }
     if (kind === 'typing') {
       return h('div', { class: 'message human_agent first' }, h('div', { class: 'bubble' },
-        h('span', { class: 'unseen' }, t('typing', { name: t('teamMember') })),
+        h('span', { class: 'unseen' }, t('typing', { name: conversation.typist || t('teamMember') })),
         h('span', { class: 'dots' }, h('i'), h('i'), h('i'))));
     }
     return kind === 'day' ? h('p', { class: 'day' }, text) : notice(text);

@@ -6,7 +6,9 @@
 import { date, time } from '../shared/format.js';
 import { plainText } from '../shared/markdown.js';
 
-export function transcript({ greeting, messages }, name, { t, locale }) {
+export function transcript(conversation, name, { t, locale, greeting: own }) {
+  const greeting = own || conversation.greeting;
+  const { messages } = conversation;
   const who = (message) =>
     ({ customer: t('you'), ai_agent: t('assistant') })[message.role] ?? message.author ?? t('teamMember');
   const lines = [`${name}: ${t('transcript', { date: date(new Date(), locale) })}`];
