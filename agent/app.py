@@ -12,7 +12,16 @@ from fastapi import FastAPI
 from agent.http import errors
 from agent.http.limits import BodyLimit
 from agent.http.middleware import CustomersCors, RequestLog, SecurityHeaders
-from agent.http.routes import conversations, health, openai, pages, sessions, staff, widget
+from agent.http.routes import (
+    backstage,
+    conversations,
+    health,
+    openai,
+    pages,
+    sessions,
+    staff,
+    widget,
+)
 from agent.services import Services
 
 
@@ -28,7 +37,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.closing = asyncio.Event()
     errors.install(app)
-    for routes in (conversations, sessions, staff, widget, openai, health, pages):
+    for routes in (conversations, sessions, staff, backstage, widget, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)
     # The last added is the outermost: headers and CORS are on every answer, errors included.

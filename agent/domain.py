@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 Role = Literal["customer", "ai_agent", "human_agent", "system"]
 Status = Literal["pending", "open", "snoozed", "resolved"]
 Outcome = Literal["answered", "clarify", "refused", "handed_off"]
+Importance = Literal["none", "low", "medium", "high", "urgent"]  # a conversation's priority
 HandoffReason = Literal[
     "customer_request",
     "missing_knowledge",
@@ -156,6 +157,8 @@ class Conversation(Noun):
 
     `reason` is why it is with a person, `waiting_since` when the customer began to wait for one;
     what was said before `fresh_since` was resolved and is no context of the AI any more.
+    `answered_at` is a person's first answer since it is with people; `replied`, by user id, when
+    each of them last wrote.
     `version` rises by one with every change of the header (optimistic concurrency);
     `last_epoch` never falls, so that no two turns ever share an epoch.
     """
@@ -170,8 +173,11 @@ class Conversation(Noun):
     page_url: str | None = None
     identity: Identity = Identity()
     labels: tuple[str, ...] = ()
+    priority: Importance = "none"
     reason: HandoffReason | None = None
     waiting_since: str | None = None
+    answered_at: str | None = None
+    replied: dict[str, str] = {}
     snoozed_until: str | None = None
     newest: Preview | None = None
     fresh_since: str | None = None

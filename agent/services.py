@@ -10,12 +10,16 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from agent.conversation.desk import Desk
+from agent.conversation.listing import Listing, ServiceLevels
 from agent.conversation.memory import AnswerMemory
+from agent.conversation.presence import Presence
 from agent.conversation.reading import Thresholds
+from agent.conversation.reviewing import Reviews
 from agent.conversation.service import ConversationService
 from agent.conversation.turn import Answerer
 from agent.conversation.warming import Warmer
@@ -31,6 +35,7 @@ from agent.generation.requests import Engine
 from agent.prompting import Prompts
 from agent.settings import Settings
 from agent.storage.archive import ArchivedStore, archive_idle
+from agent.storage.presence import PresenceStore
 from agent.storage.records import Records
 from agent.storage.redis import ConversationStore
 from agent.weights.store import Weights, resolve
@@ -71,6 +76,8 @@ class Services:
     answerer: Answerer
     conversations: ConversationService
     desk: Desk
+    reviews: Reviews
+    presence: Presence
     warmer: Warmer
 
     async def ping(self) -> None:
@@ -145,6 +152,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with (
         _open_records(settings) as records,
         open_answering(settings, records) as answering,
+        _open_presence(settings.redis_url) as presence,
     ):
         store = await ArchivedStore.open_over(settings.redis_url, records)
         broadcaster = Broadcaster(store)
@@ -159,13 +167,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             widget_secrets=await _secrets(records, settings, "widget_secret"),
             jwt_secrets=await _secrets(records, settings, "jwt_secret"),
         )
-        desk = Desk(
-            store=store,
-            broadcaster=broadcaster,
-            service=conversations,
-            answerer=answering.answerer,
-            people=records.people,
-        )
+        desk = _desk(settings, records, store, broadcaster, conversations, answering.answerer)
         warmer = Warmer(
             engine=answering.engine,
             library=answering.knowledge.library,
@@ -189,6 +191,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 answerer=answering.answerer,
                 conversations=conversations,
                 desk=desk,
+                reviews=Reviews(store, records, conversations, answering.answerer.memory),
+                presence=presence,
                 warmer=warmer,
             )
         finally:
@@ -214,6 +218,13 @@ def thresholds(settings: Settings) -> Thresholds:
     )
 
 
+def service_levels(settings: Settings) -> ServiceLevels:
+    return ServiceLevels(
+        first_answer=timedelta(minutes=settings.sla_first_answer_minutes),
+        next_answer=timedelta(minutes=settings.sla_next_answer_minutes),
+    )
+
+
 def seed_sample(library: Library, progress: Callable[[Progress], None] | None = None) -> bool:
     """The sample company's policies, if the catalogue is empty. True if it was."""
     if library.documents():
@@ -230,6 +241,34 @@ async def _open_records(settings: Settings) -> AsyncIterator[Records]:
         yield records
     finally:
         await asyncio.to_thread(records.close)
+
+
+def _desk(
+    settings: Settings,
+    records: Records,
+    store: ConversationStore,
+    broadcaster: Broadcaster,
+    conversations: ConversationService,
+    answerer: Answerer,
+) -> Desk:
+    return Desk(
+        store=store,
+        broadcaster=broadcaster,
+        service=conversations,
+        answerer=answerer,
+        people=records.people,
+        listing=Listing(store, records, service_levels(settings)),
+    )
+
+
+@asynccontextmanager
+async def _open_presence(redis_url: str) -> AsyncIterator[Presence]:
+    presence = Presence(PresenceStore(redis_url))
+    presence.start()
+    try:
+        yield presence
+    finally:
+        await presence.close()
 
 
 async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:

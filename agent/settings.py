@@ -113,6 +113,12 @@ class Settings(BaseSettings):
     archive_days: int = Field(
         7, ge=1, description="Idle days after which a conversation moves from Redis to SQL."
     )
+    sla_first_answer_minutes: float = Field(
+        5, gt=0, description="Minutes in which a person's first answer is due."
+    )
+    sla_next_answer_minutes: float = Field(
+        15, gt=0, description="Minutes in which each later answer of a person is due."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator("widget_origins", mode="before")

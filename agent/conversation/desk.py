@@ -7,36 +7,27 @@ whatever staff do, nothing that a customer said is lost.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from agent.conversation import transitions
+from agent.conversation.listing import Listing, Wanted
 from agent.conversation.service import ConversationService
 from agent.conversation.transitions import Change
-from agent.conversation.turn import Answerer, Question, ReplyDone
-from agent.domain import Conversation, Message, Status, new_id, now
+from agent.conversation.turn import Answerer, Question, ReplyDone, ReplyText
+from agent.domain import Conversation, Importance, Message, new_id, now
 from agent.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
 from agent.events.broadcast import Broadcaster, Moment
 from agent.generation.requests import Priority
 from agent.storage.people import People, User
 from agent.storage.redis import ConversationStore
+from agent.storage.transcript import no_such_conversation
 
 log = logging.getLogger(__name__)
 
 MAX_LABELS: Final = 20
-_PAGE: Final = 500  # headers read at once
-_SEARCHED: Final = 500  # conversations whose words a search looks through
 _WAKE_EVERY_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which conversations to list; `assignee` None: anybody's or nobody's, "": nobody's."""
-
-    status: Status | None = None
-    assignee: str | None = None
-    words: str = ""
 
 
 class Desk:
@@ -48,26 +39,22 @@ class Desk:
         service: ConversationService,
         answerer: Answerer,
         people: People,
+        listing: Listing,
     ) -> None:
         self._store = store
         self._broadcaster = broadcaster
         self._service = service
         self._answerer = answerer
         self._people = people
+        self.listing = listing
 
     # -- what there is
 
     async def conversations(
         self, wanted: Wanted, *, page: int, size: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """The page, and whether there are more. Who waits for a person comes first, longest first;
-        the others by their last activity. What was archived after long idleness is not listed."""
-        found = [header async for header in self._headers() if _fits(header, wanted)]
-        if words := wanted.words.casefold().split():
-            found = [header for header in found[:_SEARCHED] if await self._has(header, words)]
-        found.sort(key=_urgency)
-        first = (page - 1) * size
-        return [_summary(h) for h in found[first : first + size]], len(found) > first + size
+        """The page, and whether there are more."""
+        return await self.listing.page(wanted, page=page, size=size)
 
     async def conversation(self, conversation_id: str) -> dict[str, Any]:
         """All that staff may see: messages, notes, the handoff card, who the customer is."""
@@ -75,11 +62,13 @@ class Desk:
         header = transcript.conversation
         cards = [e.data["card"] for e in transcript.events if e.type == "handoff.updated"]
         notes = [{"at": e.at, **e.data} for e in transcript.events if e.type == "note.created"]
+        reviews = [e.data | {"at": e.at} for e in transcript.events if e.type == "answer.reviewed"]
         return {
-            **_summary(header),
+            **self.listing.summary(header),
             **transcript.snapshot("staff").wire(),
             "card": cards[-1] if cards and header.status != "pending" else None,
             "notes": notes,
+            "reviews": {one["message_id"]: one for one in reviews},
             "identity": header.identity.model_dump(mode="json"),
             "page_url": header.page_url,
         }
@@ -88,21 +77,11 @@ class Desk:
         """Everything that happens anywhere after the moment `after`, else from this call on."""
         return self._broadcaster.follow_all(after or await self._broadcaster.position())
 
-    async def _headers(self) -> AsyncGenerator[Conversation]:
-        first = 0
-        while page := await self._store.active(first, _PAGE):
-            for header in page:
-                yield header
-            first += _PAGE
-
-    async def _has(self, header: Conversation, words: list[str]) -> bool:
-        try:
-            messages = (await self._store.snapshot(header.id, "staff")).messages
-        except NotFound:
-            return False
-        who = " ".join(map(str, (header.identity.identifier, *header.identity.stated.values())))
-        said = " ".join((header.id, who, *header.labels, *(m.content for m in messages))).casefold()
-        return all(word in said for word in words)
+    async def earlier(self, conversation_id: str) -> list[dict[str, Any]]:
+        """Other conversations of the same verified customer, newest first. Raises NotFound."""
+        if (header := await self._store.get(conversation_id)) is None:
+            raise no_such_conversation()
+        return await self.listing.earlier(header)
 
     # -- what staff do
 
@@ -113,7 +92,7 @@ class Desk:
         message = Message(
             id=new_id("m"),
             role="human_agent",
-            author=display_name(user),
+            author=user.display_name,
             content=content,
             created_at=now(),
         )
@@ -122,7 +101,7 @@ class Desk:
         )
 
     async def note(self, conversation_id: str, user: User, content: str) -> None:
-        data = {"id": new_id("n"), "content": content, "by": user.id, "author": display_name(user)}
+        data = {"id": new_id("n"), "content": content, "by": user.id, "author": user.display_name}
         await self._service.change(
             conversation_id, lambda header: transitions.note(header, "note.created", data)
         )
@@ -160,9 +139,15 @@ class Desk:
             conversation_id, lambda header: transitions.label(header, labels)
         )
 
-    async def suggest(self, conversation_id: str) -> dict[str, Any]:
-        """A reply to what the customer said last, written by the model, with its citations; staff
-        policies may be used. Nothing is sent. Raises Conflict if the customer said nothing."""
+    async def prioritize(self, conversation_id: str, priority: Importance) -> None:
+        await self._service.change(
+            conversation_id, lambda header: transitions.prioritize(header, priority)
+        )
+
+    async def draft(self, conversation_id: str) -> AsyncGenerator[str | dict[str, Any]]:
+        """A reply to what the customer said last, as the model writes it; last, the draft itself
+        with its citations. Staff policies may be used. Nothing is sent; leaving the iteration stops
+        the model. Raises Conflict if the customer said nothing."""
         messages = (await self._store.snapshot(conversation_id, "staff")).messages
         asked = [at for at, message in enumerate(messages) if message.role == "customer"]
         if not asked:
@@ -174,13 +159,16 @@ class Desk:
             audience="staff",
             asked_at=datetime.fromisoformat(last.created_at),
         )
-        parts = self._answerer.answer(question, message_id=new_id("m"), priority=Priority.STAFF)
-        async for part in parts:
-            if isinstance(part, ReplyDone):
-                draft = part.message.wire()
-                kept = ("content", "citations", "confidence", "outcome")
-                return {name: draft.get(name) for name in kept} | {"in_reply_to": last.id}
-        raise AssertionError("an answer ends with ReplyDone")
+        answer = self._answerer.answer(question, message_id=new_id("m"), priority=Priority.STAFF)
+        async with aclosing(answer) as parts:
+            async for part in parts:
+                if isinstance(part, ReplyDone):
+                    draft = part.message.wire()
+                    kept = ("content", "citations", "confidence", "outcome")
+                    based = {"in_reply_to": last.id, "question": last.content}
+                    yield {name: draft.get(name) for name in kept} | based
+                elif isinstance(part, ReplyText):
+                    yield part.text
 
     async def _silence(self, conversation_id: str, make: Callable[[Conversation], Change]) -> None:
         await self._service.change(conversation_id, make)
@@ -194,7 +182,7 @@ class Desk:
             await asyncio.sleep(_WAKE_EVERY_S)
             try:
                 moment = now()
-                due = [h.id async for h in self._headers() if _is_due(h, moment)]
+                due = [h.id async for h in self.listing.headers() if _is_due(h, moment)]
                 for conversation_id in due:
                     await self._wake(conversation_id, moment)
             except StoreUnavailable:
@@ -211,50 +199,9 @@ class Desk:
             return  # somebody was faster
 
 
-def display_name(user: User) -> str:
-    """What customers read: "ann.moss@example.org" is "Ann Moss"."""
-    name = user.email.partition("@")[0]
-    return " ".join(part.capitalize() for part in name.replace("_", ".").split(".") if part)
-
-
-def _fits(header: Conversation, wanted: Wanted) -> bool:
-    if wanted.status is not None and header.status != wanted.status:
-        return False
-    return wanted.assignee is None or (header.assignee or "") == wanted.assignee
-
-
-def _urgency(header: Conversation) -> tuple[bool, str, float]:
-    waits = header.status == "open" and header.waiting_since is not None
-    active = datetime.fromisoformat(header.active_at).timestamp()
-    return not waits, header.waiting_since or "" if waits else "", -active
-
-
 def _is_due(header: Conversation, moment: str) -> bool:
     return (
         header.status == "snoozed"
         and header.snoozed_until is not None
         and header.snoozed_until <= moment
     )
-
-
-def _summary(header: Conversation) -> dict[str, Any]:
-    stated = header.identity.stated
-    return {
-        "id": header.id,
-        "status": header.status,
-        "assignee": header.assignee,
-        "customer": {
-            "level": header.identity.level,
-            "identifier": header.identity.identifier,
-            "name": stated.get("name"),
-            "email": stated.get("email"),
-        },
-        "labels": list(header.labels),
-        "reason": header.reason,
-        "waiting_since": header.waiting_since,
-        "snoozed_until": header.snoozed_until,
-        "newest": header.newest.model_dump() if header.newest else None,
-        "locale": header.locale,
-        "created_at": header.created_at,
-        "active_at": header.active_at,
-    }

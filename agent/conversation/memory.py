@@ -1,10 +1,10 @@
-"""Answers that customers found right are given again at once, while their sources stand.
+"""Answers that staff or customers found right are given again at once, while their sources stand.
 
 An answer is remembered for its question's words. It is recalled for a question that says the same:
 nearly the same vector, the same figures, names and "not", no earlier message it leans on; and only
 while every passage it cites is among what the search finds for the new question, so a changed,
-retired or not yet effective revision is never quoted. Invariant: nothing is recalled that fewer
-than `approvals` more customers liked than disliked.
+retired or not yet effective revision is never quoted. Invariant: nothing is recalled that staff
+reported, or that neither staff approved nor `approvals` more customers liked than disliked.
 """
 
 import asyncio
@@ -88,26 +88,41 @@ class AnswerMemory:
     ) -> None:
         """A customer's vote on a reply to a question that stands for itself; `messages` is the
         conversation. One vote a reply, the last counts."""
+        answer = await self._answer_of(messages, reply)
+        if answer is not None:
+            value = 1 if rating == "up" else -1
+            vote = self._records.answers.vote
+            await asyncio.to_thread(vote, conversation_id, reply.id, answer, value)
+            await self.load()
+
+    async def approve(
+        self, conversation_id: str, messages: Sequence[Message], reply: Message
+    ) -> bool:
+        """Staff found the reply right. False if it cannot be given to another customer: it has no
+        source, or its question needs what was said before."""
+        answer = await self._answer_of(messages, reply)
+        if answer is None:
+            return False
+        await asyncio.to_thread(self._records.answers.approve, conversation_id, reply.id, answer)
+        await self.load()
+        return True
+
+    async def _answer_of(
+        self, messages: Sequence[Message], reply: Message
+    ) -> RememberedAnswer | None:
         at = messages.index(reply)
         if not reply.citations or reply.outcome != "answered" or at == 0:
-            return
+            return None
         asked = messages[at - 1]
         before = messages[: at - 1]
         if asked.role != "customer" or (before and guardrails.leans_on_history(asked.content)):
-            return
-        await asyncio.to_thread(
-            self._records.answers.vote,
-            conversation_id,
-            reply.id,
-            RememberedAnswer(
-                question=" ".join(asked.content.split()),
-                content=reply.content,
-                citations=tuple(one.model_dump(mode="json") for one in reply.citations),
-                vector=(await self._vector(asked.content)).tobytes(),
-            ),
-            1 if rating == "up" else -1,
+            return None
+        return RememberedAnswer(
+            question=" ".join(asked.content.split()),
+            content=reply.content,
+            citations=tuple(one.model_dump(mode="json") for one in reply.citations),
+            vector=(await self._vector(asked.content)).tobytes(),
         )
-        await self.load()
 
     async def _refresh(self) -> None:
         if time.monotonic() - self._loaded_at > REFRESH_S:

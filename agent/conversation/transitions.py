@@ -16,6 +16,7 @@ from agent.domain import (
     EventDraft,
     HandoffReason,
     Identity,
+    Importance,
     Message,
     Preview,
     Status,
@@ -146,7 +147,12 @@ def reply(header: Conversation, message: Message, user_id: str) -> Change:
     """A person says something: the conversation is theirs, if it is nobody's."""
     opened = take_over(header, header.assignee or user_id)
     following = opened.conversation.model_copy(
-        update={"waiting_since": None, "newest": _preview(message)}
+        update={
+            "waiting_since": None,
+            "answered_at": header.answered_at or message.created_at,
+            "replied": {**header.replied, user_id: message.created_at},
+            "newest": _preview(message),
+        }
     )
     created = EventDraft(type="message.created", data={"message": message.wire()})
     return Change(following, (*opened.drafts, created))
@@ -204,6 +210,10 @@ def label(header: Conversation, labels: Sequence[str]) -> Change:
     return Change(_next(header, labels=kept), (_updated(labels=list(kept)),))
 
 
+def prioritize(header: Conversation, priority: Importance) -> Change:
+    return Change(_next(header, priority=priority), (_updated(priority=priority),))
+
+
 def run_again(header: Conversation, *, reply_is_known: bool) -> Change:
     """The turn that was running when the process died, under a new epoch and the same reply id."""
     if header.turn is None:
@@ -240,6 +250,7 @@ _NOBODY: Final[dict[str, Any]] = {
     "assignee": None,
     "reason": None,
     "waiting_since": None,
+    "answered_at": None,
     "snoozed_until": None,
 }
 _PREVIEW: Final = 160

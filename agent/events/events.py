@@ -30,6 +30,8 @@ EventType = Literal[
     "conversation.updated",
     "feedback.submitted",
     "csat.submitted",
+    "answer.reviewed",
+    "presence.updated",
 ]
 Audience = Literal["customer", "staff"]
 

@@ -1,4 +1,4 @@
-"""What answers were made from, and what customers thought of them.
+"""What answers were made from, and what customers and staff thought of them.
 
 Every method blocks: call it through `asyncio.to_thread`. Invariant: what was kept of a conversation
 goes with it, and nothing is kept of one that was erased.
@@ -39,6 +39,17 @@ _votes = Table(
     Column("conversation_id", String(64), nullable=False, index=True),
     Column("answer_id", String(64), nullable=False, index=True),
     Column("value", Integer, nullable=False),
+)
+_approved = Table(
+    "approved_answers",
+    metadata,
+    Column("message_id", String(64), primary_key=True),
+    Column("conversation_id", String(64), nullable=False, index=True),
+    Column("answer_id", String(64), nullable=False, index=True),
+)
+# Words that staff found wrong, as bare hashes: they stay blocked when their conversation is erased.
+_blocked = Table(
+    "blocked_answers", metadata, Column("content_sha256", String(64), primary_key=True)
 )
 
 
@@ -82,35 +93,68 @@ class AnswerRecords:
         self, conversation_id: str, message_id: str, answer: RememberedAnswer, value: int
     ) -> None:
         """One vote a message, the last counts."""
-        named = f"{answer.question.casefold()}\0{answer.content}"
-        answer_id = hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
-        newest = {"citations": json.dumps(answer.citations), "vector": answer.vector}
-        remembered = self._database.upsert(_remembered).values(
-            id=answer_id, question=answer.question, content=answer.content, **newest
-        )
-        changed = {"answer_id": answer_id, "value": value}
+        changed = {"answer_id": _answer_id(answer), "value": value}
         voted = self._database.upsert(_votes).values(
             message_id=message_id, conversation_id=conversation_id, **changed
         )
         with self._database.begin() as connection:
             if self._is_erased(connection, conversation_id):
                 return
-            connection.execute(
-                remembered.on_conflict_do_update(index_elements=[_remembered.c.id], set_=newest)
-            )
+            self._remember(connection, answer)
             connection.execute(
                 voted.on_conflict_do_update(index_elements=[_votes.c.message_id], set_=changed)
             )
 
+    def approve(self, conversation_id: str, message_id: str, answer: RememberedAnswer) -> None:
+        """Staff found it right: it is remembered at once, whatever was reported before."""
+        row = {
+            "message_id": message_id,
+            "conversation_id": conversation_id,
+            "answer_id": _answer_id(answer),
+        }
+        approved = self._database.upsert(_approved).values(row)
+        with self._database.begin() as connection:
+            if self._is_erased(connection, conversation_id):
+                return
+            self._remember(connection, answer)
+            connection.execute(approved.on_conflict_do_nothing())
+            connection.execute(
+                delete(_blocked).where(_blocked.c.content_sha256 == _digest(answer.content))
+            )
+
+    def block(self, content: str) -> None:
+        """Staff found these words wrong: they are never given again, to whatever question."""
+        blocked = self._database.upsert(_blocked).values(content_sha256=_digest(content))
+        with self._database.begin() as connection:
+            connection.execute(blocked.on_conflict_do_nothing())
+            same = select(_remembered.c.id).where(_remembered.c.content == content)
+            connection.execute(delete(_approved).where(_approved.c.answer_id.in_(same)))
+
+    def _remember(self, connection: Connection, answer: RememberedAnswer) -> None:
+        newest = {"citations": json.dumps(answer.citations), "vector": answer.vector}
+        remembered = self._database.upsert(_remembered).values(
+            id=_answer_id(answer), question=answer.question, content=answer.content, **newest
+        )
+        connection.execute(
+            remembered.on_conflict_do_update(index_elements=[_remembered.c.id], set_=newest)
+        )
+
     def remembered(self, approvals: int) -> list[RememberedAnswer]:
-        """Answers that so many more customers liked than disliked."""
+        """Answers that staff approved, and those that so many more customers liked than disliked;
+        none that staff reported."""
         liked = (
             select(_votes.c.answer_id)
             .group_by(_votes.c.answer_id)
             .having(func.sum(_votes.c.value) >= approvals)
         )
-        query = select(_remembered).where(_remembered.c.id.in_(liked)).order_by(_remembered.c.id)
+        approved = select(_approved.c.answer_id)
+        query = (
+            select(_remembered)
+            .where(_remembered.c.id.in_(liked) | _remembered.c.id.in_(approved))
+            .order_by(_remembered.c.id)
+        )
         with self._database.begin() as connection:
+            blocked = set(connection.scalars(select(_blocked.c.content_sha256)))
             return [
                 RememberedAnswer(
                     question=row.question,
@@ -119,11 +163,20 @@ class AnswerRecords:
                     vector=row.vector,
                 )
                 for row in connection.execute(query)
+                if _digest(row.content) not in blocked
             ]
 
     def erase(self, connection: Connection, conversation_id: str) -> None:
-        """Answers that nobody else voted for go as well: their words are this customer's."""
-        for table in (_answers, _votes):
+        """Answers that nobody else found right go as well: their words are this customer's."""
+        for table in (_answers, _votes, _approved):
             connection.execute(delete(table).where(table.c.conversation_id == conversation_id))
-        voted = select(_votes.c.answer_id)
-        connection.execute(delete(_remembered).where(_remembered.c.id.not_in(voted)))
+        found_right = select(_votes.c.answer_id).union(select(_approved.c.answer_id))
+        connection.execute(delete(_remembered).where(_remembered.c.id.not_in(found_right)))
+
+
+def _answer_id(answer: RememberedAnswer) -> str:
+    return _digest(f"{answer.question.casefold()}\0{answer.content}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

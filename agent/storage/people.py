@@ -68,6 +68,12 @@ class User(Noun):
     role: UserRole
     created_at: str
 
+    @property
+    def display_name(self) -> str:
+        """What others read: "ann.moss@example.org" is "Ann Moss"."""
+        name = self.email.partition("@")[0]
+        return " ".join(part.capitalize() for part in name.replace("_", ".").split(".") if part)
+
     def may(self, role: UserRole) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
 

@@ -27,7 +27,9 @@ from sqlalchemy.engine import Connection
 
 from agent.domain import Noun, new_id, now
 from agent.storage.answers import AnswerRecords
+from agent.storage.canned import CannedReplies
 from agent.storage.people import People
+from agent.storage.reports import Reports
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
 from agent.storage.widget import WidgetRecords
@@ -78,6 +80,8 @@ class Records:
         self.answers = AnswerRecords(database, _is_erased)
         self.people = People(database)
         self.widget = WidgetRecords(database)
+        self.canned = CannedReplies(database)
+        self.reports = Reports(database, _is_erased)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -195,6 +199,19 @@ class Records:
         with self._database.begin() as connection:
             return list(connection.scalars(query))
 
+    def archived_page(self, first: int, count: int) -> list[Transcript]:
+        """What was archived last comes first."""
+        query = (
+            select(_archive.c.transcript)
+            .where(_archive.c.transcript.is_not(None))
+            .order_by(_archive.c.archived_at.desc(), _archive.c.id)
+            .offset(first)
+            .limit(count)
+        )
+        with self._database.begin() as connection:
+            packed = list(connection.scalars(query))
+        return [Transcript.unpacked(one) for one in packed]
+
     def erase(self, conversation_id: str) -> None:
         """Leaves the bare id, which refuses late copies."""
         values = {
@@ -210,6 +227,7 @@ class Records:
                 statement.on_conflict_do_update(index_elements=[_archive.c.id], set_=values)
             )
             self.answers.erase(connection, conversation_id)
+            self.reports.erase(connection, conversation_id)
 
 
 def _is_erased(connection: Connection, conversation_id: str) -> bool:

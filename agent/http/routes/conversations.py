@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Query, Request
 
 from agent import telemetry
+from agent.conversation.presence import Passing, alongside
 from agent.conversation.service import Started
 from agent.domain import Event
 from agent.errors import FrontdeskError, InvalidRequest, NotFound
@@ -121,12 +122,13 @@ async def events(
     given = last_event_id or after or None
     if given is not None:
         position(given)  # a stream that has begun could not say any more that this is no id
-    source = services.conversations.follow(conversation.id, given)
+    said = services.conversations.follow(conversation.id, given)
+    source = alongside(said, services.presence.follow(conversation.id))
     pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
     return sse.EventStream(_frames(pump), pump)
 
 
-async def _frames(pump: sse.Pump[Event | None]) -> AsyncGenerator[bytes]:
+async def _frames(pump: sse.Pump[Event | Passing | None]) -> AsyncGenerator[bytes]:
     telemetry.EVENT_STREAMS.inc()
     try:
         yield sse.HEARTBEAT  # the reader learns at once that it is connected
@@ -134,6 +136,8 @@ async def _frames(pump: sse.Pump[Event | None]) -> AsyncGenerator[bytes]:
             async for event in values:
                 if event is None:
                     yield sse.HEARTBEAT
+                elif isinstance(event, Passing):
+                    yield sse.frame(event.wire, event=event.type)
                 else:
                     yield sse.frame(
                         event.model_dump(mode="json"),

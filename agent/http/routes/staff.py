@@ -13,14 +13,19 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import AwareDatetime, Field
 
 from agent import telemetry
-from agent.conversation.desk import MAX_LABELS, Wanted
-from agent.domain import Status
+from agent.conversation.desk import MAX_LABELS
+from agent.conversation.listing import Wanted
+from agent.conversation.presence import Passing, alongside
+from agent.conversation.reviewing import Finding
+from agent.domain import HandoffReason, Importance, Status
 from agent.errors import FrontdeskError, NotFound
 from agent.events.broadcast import Moment
 from agent.events.log import LogTrimmed, position
 from agent.http import sse
 from agent.http.dependencies import ServicesDep, StaffDep, signed_in
-from agent.http.schemas import Body, Content, Word
+from agent.http.schemas import CONTENT_CHARACTERS, Body, Comment, Content, Text, Word
+from agent.storage.presence import Doing
+from agent.storage.reports import Fault
 
 router = APIRouter(prefix="/api/v1/staff", tags=["staff"], dependencies=[Depends(signed_in)])
 
@@ -34,7 +39,15 @@ def conversation_id_of(conversation_id: str) -> str:
     return conversation_id
 
 
+def message_id_of(message_id: str) -> str:
+    if not _ID.fullmatch(message_id):
+        raise NotFound("There is no such answer of the AI in this conversation.")
+    return message_id
+
+
 IdDep = Annotated[str, Depends(conversation_id_of)]
+MessageId = Annotated[str, Depends(message_id_of)]
+Drafted = str | dict[str, Any]
 
 
 class ContentIn(Body):
@@ -47,6 +60,23 @@ class SnoozeIn(Body):
 
 class AssignIn(Body):
     user_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")] | None
+
+
+class PriorityIn(Body):
+    priority: Importance
+
+
+class PresenceIn(Body):
+    """`note`: what is typed is for colleagues only."""
+
+    doing: Doing
+    note: bool = False
+
+
+class ReportIn(Body):
+    reason: Fault
+    comment: Comment = ""
+    right_answer: Annotated[Text, Field(max_length=CONTENT_CHARACTERS)] = ""
 
 
 class LabelsIn(Body):
@@ -62,12 +92,23 @@ async def conversations(
     status: Status | None = None,
     assignee: Literal["me", "none", "any"] = "any",
     q: Annotated[str, Query(max_length=200)] = "",
+    priority: Importance | None = None,
+    reason: HandoffReason | None = None,
+    label: Annotated[str | None, Query(max_length=60)] = None,
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
     limit: Annotated[int, Query(ge=1, le=100)] = PAGE,
 ) -> dict[str, Any]:
-    """Who waits for a person first, then by the last activity."""
+    """Who waits for a person first, by priority, then the longest; the others by their last
+    activity. What was archived is found by a search, and among what is resolved."""
     whose = {"me": staff.id, "none": "", "any": None}[assignee]
-    wanted = Wanted(status=status, assignee=whose, words=q)
+    wanted = Wanted(
+        status=status,
+        assignee=whose,
+        words=q,
+        priority=priority,
+        reason=reason,
+        label=label or None,
+    )
     items, more = await services.desk.conversations(wanted, page=page, size=limit)
     return {"items": items, "next": page + 1 if more else None}
 
@@ -75,6 +116,12 @@ async def conversations(
 @router.get("/conversations/{conversation_id}")
 async def conversation(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
     return await services.desk.conversation(conversation_id)
+
+
+@router.get("/conversations/{conversation_id}/earlier")
+async def earlier(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
+    """Other conversations of the same verified customer, newest first."""
+    return {"items": await services.desk.earlier(conversation_id), "next": None}
 
 
 @router.get("/events", status_code=200, response_class=sse.EventStream)
@@ -91,12 +138,13 @@ async def events(
     given = last_event_id or after or None
     if given is not None:
         position(given)
-    source = await services.desk.follow(given)
+    feed = await services.desk.follow(given)
+    source = alongside(feed, services.presence.follow(None))
     pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
     return sse.EventStream(_frames(pump), pump)
 
 
-async def _frames(pump: sse.Pump[Moment | None]) -> AsyncGenerator[bytes]:
+async def _frames(pump: sse.Pump[Moment | Passing | None]) -> AsyncGenerator[bytes]:
     telemetry.EVENT_STREAMS.inc()
     try:
         yield sse.HEARTBEAT
@@ -104,6 +152,9 @@ async def _frames(pump: sse.Pump[Moment | None]) -> AsyncGenerator[bytes]:
             async for moment in values:
                 if moment is None:
                     yield sse.HEARTBEAT
+                    continue
+                if isinstance(moment, Passing):
+                    yield sse.frame(moment.wire, event=moment.type)
                     continue
                 for left, event in enumerate(moment.events, 1 - len(moment.events)):
                     # Only the last one moves the reader on: a moment is told whole, or again.
@@ -174,7 +225,90 @@ async def labels(services: ServicesDep, conversation_id: IdDep, body: LabelsIn) 
     return await services.desk.conversation(conversation_id)
 
 
-@router.post("/conversations/{conversation_id}/suggest")
-async def suggest(services: ServicesDep, conversation_id: IdDep) -> dict[str, Any]:
-    """A drafted reply with its citations; nothing is sent."""
-    return await services.desk.suggest(conversation_id)
+@router.post("/conversations/{conversation_id}/priority")
+async def priority(
+    services: ServicesDep, conversation_id: IdDep, body: PriorityIn
+) -> dict[str, Any]:
+    await services.desk.prioritize(conversation_id, body.priority)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/presence")
+async def presence(
+    services: ServicesDep, staff: StaffDep, conversation_id: IdDep, body: PresenceIn
+) -> dict[str, Any]:
+    """Say every 10 s what you do here; answers with who else is there. The customer is told that
+    somebody types, unless it is a note, or the AI has the conversation."""
+    header = await services.store.get(conversation_id)
+    if header is None:
+        raise NotFound("There is no such conversation.")
+    audible = header.status == "open" and not body.note
+    others = await services.presence.put(conversation_id, staff, body.doing, audible=audible)
+    return {"others": others}
+
+
+@router.post("/conversations/{conversation_id}/messages/{message_id}/approve")
+async def approve(
+    services: ServicesDep, staff: StaffDep, conversation_id: IdDep, message_id: MessageId
+) -> dict[str, Any]:
+    """This answer of the AI is right: it is given again at once while its sources stand."""
+    await services.reviews.approve(conversation_id, message_id, staff)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/messages/{message_id}/report")
+async def report(
+    services: ServicesDep,
+    staff: StaffDep,
+    conversation_id: IdDep,
+    message_id: MessageId,
+    body: ReportIn,
+) -> dict[str, Any]:
+    """This answer of the AI is wrong: it is never given again by itself."""
+    finding = Finding(body.reason, body.comment, body.right_answer)
+    await services.reviews.report(conversation_id, message_id, staff, finding)
+    return await services.desk.conversation(conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/suggest", response_model=None)
+async def suggest(
+    request: Request,
+    services: ServicesDep,
+    conversation_id: IdDep,
+    accept: Annotated[str, Header()] = "",
+) -> dict[str, Any] | sse.EventStream:
+    """A drafted reply with its citations; nothing is sent. With `Accept: text/event-stream` it
+    comes as it is written: `draft.delta` {text}, then `draft.completed` or `draft.failed`."""
+    draft = services.desk.draft(conversation_id)
+    first = await anext(draft)  # what is wrong from the start is said by a status
+    if "text/event-stream" in accept:
+        source = _resumed(first, draft)
+        pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
+        return sse.EventStream(_draft_frames(pump), pump)
+    async with aclosing(_resumed(first, draft)) as parts:
+        async for part in parts:
+            if isinstance(part, dict):
+                return part
+    raise AssertionError("a draft ends with what was drafted")
+
+
+async def _resumed(first: Drafted, rest: AsyncGenerator[Drafted]) -> AsyncGenerator[Drafted]:
+    async with aclosing(rest):
+        yield first
+        async for part in rest:
+            yield part
+
+
+async def _draft_frames(pump: sse.Pump[Drafted]) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(pump.values()) as parts:
+            async for part in parts:
+                if part is None:
+                    yield sse.HEARTBEAT
+                elif isinstance(part, str):
+                    yield sse.frame({"text": part}, event="draft.delta")
+                else:
+                    yield sse.frame(part, event="draft.completed")
+    except FrontdeskError as error:
+        problem = {"code": error.code, "detail": str(error)}
+        yield sse.frame(problem, event="draft.failed")
