@@ -17,7 +17,7 @@ from agent.errors import Forbidden
 from agent.http.dependencies import ServicesDep, StaffDep, signed_in
 from agent.http.schemas import Accepted, Body, Content, Text
 from agent.services import service_levels
-from agent.storage.people import ROLES, User
+from agent.storage.people import User
 from knowledge_base.model import Hit
 
 router = APIRouter(prefix="/api/v1/staff", tags=["staff"], dependencies=[Depends(signed_in)])
@@ -26,7 +26,7 @@ _PASSAGES: Final = 8
 
 
 async def supervising(staff: StaffDep) -> User:
-    if ROLES.index(staff.role) < ROLES.index("supervisor"):
+    if not staff.may("supervisor"):
         raise Forbidden("This is for supervisors and admins: ask one of them.")
     return staff
 
