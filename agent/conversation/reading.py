@@ -7,7 +7,6 @@ like its last one, so an engine that keeps what it computed computes little more
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from agent.generation.requests import (
     Priority,
 )
 from agent.policy.cases import Case, Decision, Verdict, decide
+from agent.policy.citing import without_markers
 from agent.policy.guardrails import mentions_dates
 from agent.policy.language import NAMES, language_of
 from agent.policy.parts import second_passage
@@ -306,7 +306,7 @@ class Reader:
         recent: list[ChatMessage] = []
         room = HISTORY_CHARACTERS
         for message in reversed(history[-HISTORY_MESSAGES:]):
-            text = re.sub(r" ?\[\d+\]", "", message.content).strip()
+            text = without_markers(message.content)
             if not text or message.role == "system" or len(text) > room:
                 continue
             room -= len(text)

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from agent.conversation import access, transitions, writing
 from agent.conversation.access import CustomerClaim
+from agent.conversation.cards import CardWriter
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer
 from agent.conversation.writing import TurnWriter
@@ -67,7 +68,8 @@ class ConversationService:
         self._widget_secrets = widget_secrets
         self._jwt_secrets = jwt_secrets
         self._memory = answerer.memory
-        self._writer = TurnWriter(store, records, answerer)
+        self._cards = CardWriter(store, answerer)
+        self._writer = TurnWriter(store, records, answerer, self._cards.watch)
         self._turns: dict[str, asyncio.Task[None]] = {}
 
     # -- who is who
@@ -174,6 +176,7 @@ class ConversationService:
                 if permit is not None:
                     permit.release()
                 raise
+            self._cards.watch(wanted.conversation, events)
             if wanted.conversation.turn is not None:
                 self.run(wanted.conversation, wanted.conversation.turn, permit)
             return Posted(message.id, events[position].id)
@@ -235,6 +238,7 @@ class ConversationService:
     async def erase(self, conversation: Conversation) -> None:
         """Everything that is kept of the conversation, everywhere."""
         self.stop(conversation.id)
+        self._cards.stop(conversation.id)
         self._engine.forget(conversation.id)
         await self._store.erase(conversation.id)
         if self._memory is not None:
@@ -268,6 +272,7 @@ class ConversationService:
 
     async def close(self) -> None:
         """Stops the turns without ending them: they are in Redis and run at the next start."""
+        await self._cards.close()
         tasks = dict(self._turns)
         for task in tasks.values():
             task.cancel()
@@ -316,4 +321,6 @@ class ConversationService:
         self, conversation_id: str, make: Callable[[Conversation], Change]
     ) -> tuple[Conversation, list[Event]]:
         """Read the header, make the change, commit; raises what `make` raises."""
-        return await writing.change(self._store, conversation_id, make)
+        header, events = await writing.change(self._store, conversation_id, make)
+        self._cards.watch(header, events)
+        return header, events

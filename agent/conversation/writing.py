@@ -44,10 +44,19 @@ async def change(
 
 
 class TurnWriter:
-    def __init__(self, store: ConversationStore, records: Records, answerer: Answerer) -> None:
+    """`changed` is told of each change that ends a turn: the header and the events."""
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        records: Records,
+        answerer: Answerer,
+        changed: Callable[[Conversation, list[Event]], None],
+    ) -> None:
         self._store = store
         self._records = records
         self._answerer = answerer
+        self._changed = changed
 
     async def write(self, header: Conversation, turn: Turn, permit: Permit | None) -> None:
         """Runs the turn to its end. Cancelling the task stops it and writes nothing."""
@@ -109,7 +118,7 @@ class TurnWriter:
                 messages=messages,
             )
 
-        await self._patiently(lambda: change(self._store, conversation_id, completed))
+        await self._patiently(lambda: self._change(conversation_id, completed))
         timings = done.message.timings
         observe_turn(
             done.message.outcome or "answered", timings.first_token_ms if timings else None
@@ -132,10 +141,13 @@ class TurnWriter:
                 _require(header, epoch)
                 return transitions.fail(header, messages)
 
-            await change(self._store, conversation_id, failed)
+            await self._change(conversation_id, failed)
         except (StaleTurn, NotFound):
             return
         observe_turn("failed")
+
+    async def _change(self, conversation_id: str, make: Callable[[Conversation], Change]) -> None:
+        self._changed(*await change(self._store, conversation_id, make))
 
     async def _messages(self, conversation_id: str) -> tuple[Message, ...]:
         return (await self._store.snapshot(conversation_id, "staff")).messages

@@ -14,6 +14,7 @@ from agent.policy import claims, grounding, guardrails
 from agent.policy.language import language_of
 
 # Markers of the model's own are dropped: ours are decided by comparison, not by the model.
+_CITED: Final = re.compile(r" ?\[\d+\]")
 _OWN_MARKER: Final = re.compile(r"\s?\[\d{1,2}\](?:\(#?\w*\))?")
 # What the next characters may turn into a sentence's end, a marker, or nothing at all.
 _UNDECIDED: Final = re.compile(r"[.!?…。！？]+[\"'”’)\]]*\s*$|\s*\[\d{0,2}\]?$|\s+$")
@@ -166,3 +167,7 @@ class CitingStream:
         return bool(claims.unsupported_names(sentence, known)) or claims.reverses(
             sentence, self._sources[found]
         )
+
+
+def without_markers(text: str) -> str:
+    return _CITED.sub("", text).strip()
