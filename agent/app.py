@@ -10,9 +10,11 @@ import asyncio
 from fastapi import FastAPI
 
 from agent.http import errors
+from agent.http.audit import AuditTrail
 from agent.http.limits import BodyLimit
 from agent.http.middleware import CustomersCors, RequestLog, SecurityHeaders
 from agent.http.routes import (
+    admin,
     backstage,
     conversations,
     health,
@@ -37,11 +39,12 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.closing = asyncio.Event()
     errors.install(app)
-    for routes in (conversations, sessions, staff, backstage, widget, openai, health, pages):
+    for routes in (conversations, sessions, staff, admin, backstage, widget, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)
     # The last added is the outermost: headers and CORS are on every answer, errors included.
     app.add_middleware(BodyLimit)
+    app.add_middleware(AuditTrail)
     app.add_middleware(RequestLog)
     app.add_middleware(CustomersCors)
     app.add_middleware(SecurityHeaders)

@@ -25,8 +25,9 @@ from agent.generation.llama.quantize import FORMAT
 from agent.generation.optimize import optimize
 from agent.generation.requests import Priority
 from agent.settings import Settings
+from agent.storage.audit import OWNER, Entry
 from agent.storage.people import UserRole
-from agent.storage.records import Records
+from agent.storage.records import PROGRAM, Records
 from agent.weights.store import Weights, resolve, set_active
 from knowledge_base.library import Library
 from knowledge_base.model import Hit
@@ -148,8 +149,10 @@ async def replay(replayer: Replayer, message_id: str) -> AsyncIterator[Line]:
 async def keys_add(
     records: Records, label: str, role: UserRole | None = None
 ) -> AsyncIterator[Line]:
-    scopes = () if role is None else (role,)
-    key = await asyncio.to_thread(records.add_api_key, label, scopes)
+    scopes = PROGRAM if role is None else (*PROGRAM, role)
+    made, key = await asyncio.to_thread(records.make_api_key, label, scopes)
+    entry = Entry(actor=OWNER, action="keys.add", subject=made.id, detail=", ".join(scopes))
+    await asyncio.to_thread(records.audit.append, entry)
     yield {"result": {"label": label, "key": key}}
 
 
@@ -157,6 +160,8 @@ async def users_add(
     records: Records, email: str, password: str, role: UserRole
 ) -> AsyncIterator[Line]:
     user = await asyncio.to_thread(records.people.add, email, password, role)
+    entry = Entry(actor=OWNER, action="users.add", subject=user.id, detail=f"{email}, {role}")
+    await asyncio.to_thread(records.audit.append, entry)
     yield {"result": user.model_dump()}
 
 

@@ -106,6 +106,7 @@ def _greet(settings: Settings, services: Services, url: str) -> None:
         f"from {documents} documents.\n"
         f"  Demo page:  {url}/demo\n"
         f"  Console:    {url}/console\n"
+        f"  Admin page: {url}/admin\n"
         f"{_first_admin(settings, services, url)}"
         "  A larger model: `frontdesk models list`, `frontdesk models pull NAME`, then "
         "`frontdesk run --model NAME`.\n",

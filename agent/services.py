@@ -323,5 +323,6 @@ async def _archive_now_and_then(
         await asyncio.sleep(_ARCHIVE_EVERY_S)
         try:
             await archive_idle(store, records, idle_days=settings.archive_days)
+            await asyncio.to_thread(records.audit.forget_older_than, settings.audit_days)
         except Unavailable as error:
             log.warning("Idle conversations were not archived this time: %s", error)

@@ -7,6 +7,7 @@ kept in SQL (see storage.records), never empty.
 
 import os
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -63,6 +64,12 @@ class Settings(BaseSettings):
     widget_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, comma-separated, that may embed the widget and call the API."
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "::1"),
+        description="Proxies (addresses or networks, comma-separated) whose X-Forwarded-For is "
+        "believed, for the audit log and the sign-in's limits.",
+    )
+    audit_days: int = Field(365, ge=1, description="Days for which the audit log is kept.")
     time_zone: str = Field("UTC", description="Zone whose calendar dates policies follow.")
     sample: bool = Field(True, description="Seed an empty catalogue with the sample company.")
     company: str = Field("Tidelark", description="The company's name, as the agent says it.")
@@ -121,11 +128,21 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @field_validator("widget_origins", mode="before")
+    @field_validator("widget_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ip_network(one, strict=False)
+            except ValueError as error:
+                raise ValueError("use addresses or networks like 10.0.0.0/8") from error
         return value
 
     @field_validator("time_zone")
@@ -141,6 +158,10 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
+
+    @cached_property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(one, strict=False) for one in self.trusted_proxies)
 
     @cached_property
     def sql_url(self) -> str:

@@ -127,9 +127,11 @@ class Desk:
         )
 
     async def assign(self, conversation_id: str, user_id: str | None) -> None:
-        """Raises InvalidRequest for a user that does not exist."""
-        if user_id is not None and await asyncio.to_thread(self._people.get, user_id) is None:
-            raise InvalidRequest("There is no such user.", field="user_id")
+        """Raises InvalidRequest for a user that does not exist, or is here no more."""
+        if user_id is not None:
+            user = await asyncio.to_thread(self._people.get, user_id)
+            if user is None or not user.active:
+                raise InvalidRequest("There is no such user.", field="user_id")
         await self._service.change(
             conversation_id, lambda header: transitions.assign(header, user_id)
         )

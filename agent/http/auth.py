@@ -7,7 +7,8 @@ credential is ever read from a URL.
 
 import hashlib
 import hmac
-from ipaddress import ip_address
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from starlette.requests import Request
@@ -57,3 +58,27 @@ def from_this_machine(request: Request) -> bool:
         return ip_address(request.client.host).is_loopback
     except ValueError:
         return False
+
+
+def client_address(request: Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
+    """Where the request comes from. X-Forwarded-For is read from its end, only as far as proxies
+    that the operator trusts wrote it; it says who, and gives no right."""
+    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
+    address = request.client.host if request.client else None
+    while address is not None and _is_in(address, trusted) and hops and hops[-1]:
+        if not _is_address(hops[-1]):
+            break
+        address = hops.pop()
+    return address and address[:64]
+
+
+def _is_in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

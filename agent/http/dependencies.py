@@ -12,9 +12,18 @@ from fastapi import Depends, Request
 
 from agent.domain import Conversation
 from agent.errors import Forbidden, NotAuthorized, NotFound
-from agent.http.auth import bearer_token, csrf_holds, from_this_machine, session_token
+from agent.http.audit import READS, note
+from agent.http.auth import (
+    bearer_token,
+    client_address,
+    csrf_holds,
+    from_this_machine,
+    session_token,
+)
 from agent.services import Services
+from agent.storage.audit import Actor
 from agent.storage.people import ROLES, User, UserRole
+from agent.storage.sessions import Origin
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -74,16 +83,19 @@ async def tokens_conversation(token: TokenDep, services: ServicesDep) -> Convers
 TokensConversationDep = Annotated[Conversation, Depends(tokens_conversation)]
 
 
-async def _holds_key(request: Request, services: Services) -> bool:
+async def _key_opens(request: Request, services: Services, scope: str) -> bool:
     key = bearer_token(request)
     if key is None:
         return False
-    return await asyncio.to_thread(services.records.verify_api_key, key) is not None
+    known = await asyncio.to_thread(services.records.verify_api_key, key)
+    if known is not None and scope not in known.scopes:
+        raise Forbidden(f"This API key was not made for this: it needs the scope '{scope}'.")
+    return known is not None
 
 
 async def program(request: Request, services: ServicesDep) -> None:
     """Another program, by API key."""
-    if not await _holds_key(request, services):
+    if not await _key_opens(request, services, "v1"):
         raise NotAuthorized(
             "Send a valid API key as 'Authorization: Bearer <key>'; an admin makes one."
         )
@@ -91,11 +103,19 @@ async def program(request: Request, services: ServicesDep) -> None:
 
 async def operator(request: Request, services: ServicesDep) -> None:
     """A program on this machine, or one with an API key."""
-    if not from_this_machine(request) and not await _holds_key(request, services):
+    if from_this_machine(request):
+        return
+    if not await _key_opens(request, services, "metrics"):
         raise NotAuthorized("Ask from this machine, or send an API key as a bearer token.")
 
 
-_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+def origin(request: Request, services: ServicesDep) -> Origin:
+    """Where a sign-in comes from."""
+    address = client_address(request, services.settings.trusted_networks)
+    return Origin(address, request.headers.get("user-agent"))
+
+
+OriginDep = Annotated[Origin, Depends(origin)]
 
 
 async def signed_in(request: Request, services: ServicesDep) -> User:
@@ -107,6 +127,7 @@ async def signed_in(request: Request, services: ServicesDep) -> User:
         roles: list[UserRole] = [role for role in ROLES if known and role in known.scopes]
         if known is None or not roles:
             raise NotAuthorized("Send an API key that was made for staff.")
+        note(request, actor=Actor(kind="key", id=known.id, name=known.name))
         return User(id=known.id, email=known.name, role=roles[-1], created_at=known.created_at)
     session = session_token(request)
     if session is None:
@@ -114,7 +135,8 @@ async def signed_in(request: Request, services: ServicesDep) -> User:
     user = await asyncio.to_thread(services.records.people.of_session, session)
     if user is None:
         raise NotAuthorized("The session has ended: sign in again.")
-    if request.method not in _READS and not csrf_holds(request, session):
+    note(request, actor=Actor(kind="user", id=user.id, name=user.email))
+    if request.method not in READS and not csrf_holds(request, session):
         raise Forbidden("Send the X-CSRF-Token that came with the sign-in.")
     return user
 

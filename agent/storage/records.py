@@ -9,7 +9,7 @@ import hmac
 import json
 from collections.abc import Sequence
 from secrets import token_bytes, token_urlsafe
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     Column,
@@ -27,14 +27,18 @@ from sqlalchemy.engine import Connection
 
 from agent.domain import Noun, new_id, now
 from agent.storage.answers import AnswerRecords
+from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
-from agent.storage.people import People
+from agent.storage.people import ROLES, People
 from agent.storage.reports import Reports
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
 from agent.storage.widget import WidgetRecords
 
 SECRETS_ACTIVE: Final = 2
+# What a key opens: the OpenAI-compatible API, the operators' pages, or what a role may do.
+SCOPES: Final = ("v1", "metrics", *ROLES)
+PROGRAM: Final = ("v1", "metrics")
 
 _api_keys = Table(
     "api_keys",
@@ -45,6 +49,7 @@ _api_keys = Table(
     Column("scopes", Text, nullable=False),
     Column("created_at", String(32), nullable=False),
     Column("revoked_at", String(32)),
+    Column("used_at", String(32)),
 )
 _secrets = Table(
     "secrets",
@@ -68,10 +73,13 @@ _archive = Table(
 
 
 class ApiKey(Noun):
+    """`used_at` is exact to a minute."""
+
     id: str
     name: str
     scopes: tuple[str, ...]
     created_at: str
+    used_at: str | None = None
 
 
 class Records:
@@ -82,6 +90,7 @@ class Records:
         self.widget = WidgetRecords(database)
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
+        self.audit = Audit(database)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -97,20 +106,24 @@ class Records:
 
     # -- API keys
 
-    def add_api_key(self, name: str, scopes: Sequence[str] = ()) -> str:
+    def add_api_key(self, name: str, scopes: Sequence[str] = PROGRAM) -> str:
         """The new key, which is shown this once. `scopes` mean what the HTTP edge says."""
+        return self.make_api_key(name, scopes)[1]
+
+    def make_api_key(self, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
         key = f"fd_{token_urlsafe(32)}"
+        made = ApiKey(id=new_id("k"), name=name, scopes=tuple(scopes), created_at=now())
         with self._database.begin() as connection:
             connection.execute(
                 insert(_api_keys).values(
-                    id=new_id("k"),
-                    name=name,
+                    id=made.id,
+                    name=made.name,
                     sha256=_digest(key),
-                    scopes=json.dumps(list(scopes)),
-                    created_at=now(),
+                    scopes=json.dumps(made.scopes),
+                    created_at=made.created_at,
                 )
             )
-        return key
+        return made, key
 
     def verify_api_key(self, key: str) -> ApiKey | None:
         digest = _digest(key)  # 256 random bits need no salt, and looking up a hash leaks none
@@ -119,17 +132,31 @@ class Records:
         )
         with self._database.begin() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None or not hmac.compare_digest(row.sha256, digest):
-            return None
-        scopes = tuple(json.loads(row.scopes))
-        return ApiKey(id=row.id, name=row.name, scopes=scopes, created_at=row.created_at)
+            if row is None or not hmac.compare_digest(row.sha256, digest):
+                return None
+            minute = now()[:16]
+            if row.used_at is None or row.used_at[:16] < minute:
+                used = update(_api_keys).where(_api_keys.c.id == row.id).values(used_at=now())
+                connection.execute(used)
+        return _api_key(row)
 
-    def revoke_api_key(self, key_id: str) -> None:
+    def api_keys(self) -> list[ApiKey]:
+        """Those that open something, newest first."""
+        query = select(_api_keys).where(_api_keys.c.revoked_at.is_(None))
         with self._database.begin() as connection:
-            connection.execute(
-                update(_api_keys)
-                .where(_api_keys.c.id == key_id, _api_keys.c.revoked_at.is_(None))
-                .values(revoked_at=now())
+            rows = connection.execute(query.order_by(_api_keys.c.created_at.desc()))
+            return [_api_key(row) for row in rows]
+
+    def revoke_api_key(self, key_id: str) -> bool:
+        """Whether it was there to be revoked."""
+        with self._database.begin() as connection:
+            return (
+                connection.execute(
+                    update(_api_keys)
+                    .where(_api_keys.c.id == key_id, _api_keys.c.revoked_at.is_(None))
+                    .values(revoked_at=now())
+                ).rowcount
+                > 0
             )
 
     # -- secrets
@@ -228,6 +255,13 @@ class Records:
             )
             self.answers.erase(connection, conversation_id)
             self.reports.erase(connection, conversation_id)
+
+
+def _api_key(row: Any) -> ApiKey:
+    scopes = tuple(json.loads(row.scopes)) or PROGRAM  # a first version's keys named none
+    return ApiKey(
+        id=row.id, name=row.name, scopes=scopes, created_at=row.created_at, used_at=row.used_at
+    )
 
 
 def _is_erased(connection: Connection, conversation_id: str) -> bool:

@@ -68,7 +68,7 @@ def test_the_root_leads_to_the_demo(client: httpx.Client) -> None:
     assert client.get("/demo").headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/admin", "/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_pages_that_do_not_exist_are_not_found(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 404
 

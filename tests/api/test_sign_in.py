@@ -7,7 +7,8 @@ from secrets import token_hex
 import httpx
 import pytest
 
-from agent.storage.people import FREE_TRIES, UserRole
+from agent.storage.lockout import FREE_TRIES
+from agent.storage.people import UserRole
 from tests.api.conftest import Product
 
 PASSWORD = "correct horse"

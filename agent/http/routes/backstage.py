@@ -52,6 +52,7 @@ async def people(services: ServicesDep) -> dict[str, Any]:
     items = [
         {"id": one.id, "name": one.display_name, "email": one.email, "role": one.role}
         for one in users
+        if one.active
     ]
     return {"items": items, "next": None}
 

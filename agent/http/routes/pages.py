@@ -1,4 +1,4 @@
-"""The pages: the demo, the console, and the files that they and the widget are made of.
+"""The pages: demo, console, admin page, and the files that they and the widget are made of.
 
 Owns which file answers which address and how long it may be kept. Refuses to know what is in them.
 Invariant: only files of `agent/web/static` are ever served, unchanged.
@@ -57,6 +57,7 @@ static_files: Final = Files()
 _PAGES: Final = {
     "/demo": "demo/index.html",
     "/console": "console/index.html",
+    "/admin": "admin/index.html",
 }
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from agent.errors import Conflict, InvalidRequest, NotAuthorized, TooManyTries
 from agent.storage import people as module
-from agent.storage.people import FREE_TRIES, People, User
+from agent.storage import sessions
+from agent.storage.lockout import FREE_TRIES
+from agent.storage.people import People, User
 from agent.storage.records import Records
 from tests.agent.storage.test_records import everything_in
 
@@ -67,8 +69,8 @@ def test_roles_contain_each_other() -> None:
 
 def test_a_session_ends_with_the_sign_out(people: People) -> None:
     people.add(EMAIL, PASSWORD, "staff")
-    user, token = signed_in(people)
-    _, other = signed_in(people)
+    _, token = signed_in(people)
+    user, other = signed_in(people)
     assert people.of_session(token) == user
     people.sign_out(token)
     assert people.of_session(token) is None
@@ -77,7 +79,7 @@ def test_a_session_ends_with_the_sign_out(people: People) -> None:
 
 def test_a_session_ends_by_itself(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     people.add(EMAIL, PASSWORD, "staff")
-    monkeypatch.setattr(module, "SESSION", timedelta(milliseconds=20))
+    monkeypatch.setattr(sessions, "SESSION", timedelta(milliseconds=20))
     _, token = signed_in(people)
     time.sleep(0.05)
     assert people.of_session(token) is None
@@ -110,8 +112,8 @@ def test_the_right_password_forgives_the_wrong_ones(people: People) -> None:
 
 
 def test_a_new_password_ends_every_session(people: People) -> None:
-    user = people.add(EMAIL, PASSWORD, "staff")
-    _, token = signed_in(people)
+    people.add(EMAIL, PASSWORD, "staff")
+    user, token = signed_in(people)
     with pytest.raises(InvalidRequest):
         people.change_password(user, "wrong horse", "another horse")
     with pytest.raises(InvalidRequest):

@@ -6,6 +6,7 @@
 
 import { h, icon } from '../shared/dom.js';
 import { ICONS } from '../shared/icons.js';
+import { account } from '../shared/staff/account.js';
 import { Session } from '../shared/staff/session.js';
 import { SignIn } from '../shared/staff/sign-in.js';
 import { Context } from './context.js';
@@ -47,11 +48,13 @@ const signIn = new SignIn(session, {
 function show() {
   find('desk').hidden = session.me == null;
   find('me').textContent = session.me?.email ?? '';
+  find('to-admin').hidden = session.me?.role !== 'admin';
 }
 
 session.addEventListener('entered', show);
 session.addEventListener('left', show);
 find('sign-out').addEventListener('click', () => session.signOut());
+account(find('me'), session);
 desk.addEventListener('connection', () => {
   find('connection').textContent = { open: '', connecting: '', waiting: 'No connection. Trying again …' }[desk.connection];
 });
@@ -85,7 +88,7 @@ const KEYS = {
 };
 
 document.addEventListener('keydown', (event) => {
-  if (!session.me || help.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!session.me || document.querySelector('dialog[open]') || event.ctrlKey || event.metaKey || event.altKey) return;
   const writes = event.target.closest('input, textarea, select');
   if (event.key === 'Escape') {
     if (writes) writes.blur();

@@ -22,10 +22,10 @@ export class Session extends EventTarget {
     this.#enter(await this.#api.post('/api/v1/login', { email, password }));
   }
 
-  /** Makes the first admin and signs them in. */
+  /** Chooses a password by a link, which is the first admin's if an e-mail is given, and signs in. */
   async setUp(token, email, password) {
-    await this.#api.post('/api/v1/setup', { token, email, password });
-    await this.signIn(email, password);
+    const { user } = await this.#api.post('/api/v1/setup', { token, email, password });
+    await this.signIn(user.email, password);
   }
 
   async signOut() {

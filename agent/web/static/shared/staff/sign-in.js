@@ -9,27 +9,36 @@ import { ICONS } from '../icons.js';
 
 export class SignIn {
   #session;
-  #title;
-  #setup;
+  #token = null;
+  #form;
   #root = document.getElementById('sign-in');
 
   /** `title` is what the form says, `purpose` the line below it. */
   constructor(session, { title, purpose }) {
     this.#session = session;
-    this.#title = title;
+    this.#form = { title, purpose, verb: 'Sign in', email: true, password: 'Password' };
     // No server and no log ever sees what stands behind the #; it does not stay there either.
-    this.#setup = new URLSearchParams(location.hash.slice(1)).get('setup');
-    if (this.#setup) history.replaceState(null, '', location.pathname);
-    this.#draw(purpose);
+    const behind = new URLSearchParams(location.hash.slice(1));
+    const [setup, invitation] = [behind.get('setup'), behind.get('invitation')];
+    this.#token = setup ?? invitation;
+    if (this.#token) history.replaceState(null, '', location.pathname);
+    if (setup) this.#draw({ ...this.#form, title: 'Create the first admin', purpose: 'With this you invite everybody else.', verb: 'Create and sign in' });
+    else if (invitation) {
+      this.#draw({
+        title: 'Choose your password', purpose: 'At least 8 characters. The link works once.', verb: 'Save and sign in', email: false, password: 'New password',
+      });
+    } else this.#draw(this.#form);
     session.addEventListener('entered', () => this.#show());
     session.addEventListener('left', () => this.#show());
   }
 
   async begin() {
-    try {
-      await this.#session.resume();
-    } catch (error) {
-      this.error.textContent = error.message;
+    if (!this.#token) {
+      try {
+        await this.#session.resume();
+      } catch (error) {
+        this.error.textContent = error.message;
+      }
     }
     this.#show();
   }
@@ -37,17 +46,21 @@ export class SignIn {
   #show() {
     const isIn = this.#session.me != null;
     this.#root.hidden = isIn;
-    if (!isIn) this.email.focus();
+    if (isIn) return;
+    for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
+    (this.email ?? this.password).focus();
   }
 
-  #draw(purpose) {
-    this.email = h('input', { id: 'email', type: 'email', name: 'email', autocomplete: 'username', required: true });
+  #draw({ title, purpose, verb, email, password }) {
+    this.email = email
+      ? h('input', { id: 'email', type: 'email', name: 'email', autocomplete: 'username', required: true })
+      : null;
     this.password = h('input', {
       id: 'password', type: 'password', name: 'password', required: true,
-      autocomplete: this.#setup ? 'new-password' : 'current-password',
+      autocomplete: this.#token ? 'new-password' : 'current-password',
     });
     this.error = h('p', { id: 'sign-in-error', class: 'error', role: 'alert' });
-    this.button = h('button', { type: 'submit', class: 'strong' }, this.#setup ? 'Create and sign in' : 'Sign in');
+    this.button = h('button', { type: 'submit', class: 'strong' }, verb);
     this.#root.replaceChildren(h('form', {
       novalidate: true,
       onsubmit: (event) => {
@@ -56,10 +69,10 @@ export class SignIn {
       },
     },
     h('span', { class: 'mark', 'aria-hidden': 'true' }, icon(ICONS.spark)),
-    h('h1', {}, this.#setup ? 'Create the first admin' : this.#title),
+    h('h1', {}, title),
     h('p', { class: 'muted' }, purpose),
-    h('label', { htmlFor: 'email' }, 'E-mail address'), this.email,
-    h('label', { htmlFor: 'password' }, 'Password'), this.password,
+    this.email && [h('label', { htmlFor: 'email' }, 'E-mail address'), this.email],
+    h('label', { htmlFor: 'password' }, password), this.password,
     this.error, this.button));
   }
 
@@ -67,13 +80,10 @@ export class SignIn {
     this.button.disabled = true;
     this.error.textContent = '';
     try {
-      if (this.#setup) await this.#session.setUp(this.#setup, this.email.value, this.password.value);
+      if (this.#token) await this.#session.setUp(this.#token, this.email?.value ?? '', this.password.value);
       else await this.#session.signIn(this.email.value, this.password.value);
-      if (this.#setup) {
-        this.#setup = null;
-        this.#draw('');
-      }
-      this.password.value = '';
+      this.#token = null;
+      this.#draw(this.#form);
     } catch (error) {
       this.error.textContent = error.message;
       this.password.focus();
