@@ -151,7 +151,7 @@ async def keys_add(
 ) -> AsyncIterator[Line]:
     scopes = PROGRAM if role is None else (*PROGRAM, role)
     made, key = await asyncio.to_thread(records.make_api_key, label, scopes)
-    entry = Entry(actor=OWNER, action="keys.add", subject=made.id, detail=", ".join(scopes))
+    entry = Entry(actor=OWNER, action="admin.add_key", subject=made.id, detail=", ".join(scopes))
     await asyncio.to_thread(records.audit.append, entry)
     yield {"result": {"label": label, "key": key}}
 
@@ -160,7 +160,7 @@ async def users_add(
     records: Records, email: str, password: str, role: UserRole
 ) -> AsyncIterator[Line]:
     user = await asyncio.to_thread(records.people.add, email, password, role)
-    entry = Entry(actor=OWNER, action="users.add", subject=user.id, detail=f"{email}, {role}")
+    entry = Entry(actor=OWNER, action="admin.add_user", subject=user.id, detail=f"{email}, {role}")
     await asyncio.to_thread(records.audit.append, entry)
     yield {"result": user.model_dump()}
 

@@ -50,7 +50,6 @@ async function open() {
 function show() {
   const { me } = session;
   find('admin').hidden = me == null;
-  find('me').textContent = me?.email ?? '';
   find('tabs').hidden = me?.role !== 'admin';
   find('panel').replaceChildren();
   if (me && me.role !== 'admin') {

@@ -20,7 +20,7 @@ const WORDS = {
   'account.change_password': 'Changed their password',
   'account.end_session': 'Ended one of their sessions',
   'account.end_other_sessions': 'Signed out their other sessions',
-  'admin.add_user': 'Invited a person',
+  'admin.add_user': 'Added a person',
   'admin.change_user': 'Changed a person',
   'admin.make_link': 'Made a password link',
   'admin.sign_out_everywhere': 'Signed a person out everywhere',

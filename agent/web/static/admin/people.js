@@ -32,8 +32,8 @@ export async function open(panel, page) {
       moment(user.signed_in_at) ?? h('span', { class: 'muted' }, 'Never'),
       button('Change', () => change(user, page, again), 'plain-text', { 'aria-label': `Change ${user.email}` }),
     ])),
-    users.length === 1 && h('p', { class: 'teach' },
-      'You are alone here. Invite the colleagues who answer customers: each gets a link by which they choose their own password.'),
+    ...(users.length === 1 ? [h('p', { class: 'teach' },
+      'You are alone here. Invite the colleagues who answer customers: each gets a link by which they choose their own password.')] : []),
   );
 }
 
@@ -84,7 +84,7 @@ function change(user, page, again) {
     },
   });
   const dialog = ask(`Change ${who}`, {
-    text: user.email,
+    text: user.name && user.email,
     fields: [
       field('Name', h('input', { id: 'change-name', name: 'name', autocomplete: 'off', maxlength: '100', value: user.name ?? '' })),
       choice('role', 'Role', ROLES, user.role),

@@ -47,7 +47,6 @@ const signIn = new SignIn(session, {
 
 function show() {
   find('desk').hidden = session.me == null;
-  find('me').textContent = session.me?.email ?? '';
   find('to-admin').hidden = session.me?.role !== 'admin';
 }
 

@@ -4,11 +4,15 @@
  * Invariant: a changed password ends every session but the one that changed it.
  */
 
-import { h } from '../dom.js';
+import { h, icon } from '../dom.js';
+import { ICONS } from '../icons.js';
 import { ask, button, field, moment } from './dialogs.js';
 
-/** Opens with a click on `opener`. */
+/** `opener` says who is signed in, and opens it. */
 export function account(opener, session) {
+  const email = h('span');
+  opener.append(icon(ICONS.person), email);
+  session.addEventListener('entered', () => { email.textContent = session.me.email; });
   opener.addEventListener('click', () => show(session));
 }
 
