@@ -49,6 +49,19 @@ def test_the_javascript_keeps_its_promises(page: Page, files: str, name: str) ->
     assert failures == []
 
 
+@pytest.mark.parametrize("name", ["words", "colour"])
+def test_the_widget_says_everything_in_every_language_and_colour(
+    page: Page, files: str, name: str
+) -> None:
+    page.goto(f"{files}/agent/web/static/shared/icons.js")
+    widget = (ROOT / "agent" / "web" / "static" / "widget").glob("*.js")
+    failures = page.evaluate(
+        "async ([url, sources]) => (await import(url)).run(sources)",
+        [f"{files}/tests/js/{name}.test.js", [path.read_text() for path in widget]],
+    )
+    assert failures == []
+
+
 def test_every_module_of_the_frame_is_preloaded() -> None:
     """A module that is imported but not named in the frame costs a round trip for each level."""
     static = ROOT / "agent" / "web" / "static"

@@ -282,29 +282,31 @@ export class Conversation extends EventTarget {
 
   async #begin() {
     const epoch = this.#epoch;
-    const begun = await this.#started();
+    const { begun, told } = await this.#started();
     this.#unless(epoch);
     this.#credentials = { id: begun.id, token: begun.token };
     this.greeting = begun.greeting ?? '';
     this.#store();
     this.#changed();
+    if (told !== this.#customer) this.identify({}); // the page said more meanwhile
     const snapshot = await this.api.get(this.#path());
     this.#unless(epoch);
     this.#take(snapshot);
   }
 
   async #started() {
+    const told = this.#customer;
     const body = { locale: this.#locale };
-    if (Object.keys(this.#customer).length) body.customer = this.#customer;
+    if (Object.keys(told).length) body.customer = told;
     if (this.#pageUrl) body.page_url = this.#pageUrl;
     try {
-      return await this.api.post('/conversations', body);
+      return { told, begun: await this.api.post('/conversations', body) };
     } catch (error) {
-      const { identifier, identifier_hash: hash, jwt, ...stated } = this.#customer;
+      const { identifier, identifier_hash: hash, jwt, ...stated } = told;
       if (error.status !== 401 || !(identifier || hash || jwt)) throw error;
       // The page's proof does not hold, which is the page's mistake: the customer gets a chat.
       this.#failed(error);
-      this.#customer = stated;
+      if (told === this.#customer) this.#customer = stated;
       return this.#started();
     }
   }

@@ -131,7 +131,7 @@ function stars(ui, heading) {
 /** The card at the end of a resolved conversation. */
 export class ScoreCard {
   #ui;
-  #drawn = null;
+  #drawn; // the score that the card was drawn for
   node = h('div', { class: 'score' });
 
   constructor(ui) {
@@ -142,14 +142,13 @@ export class ScoreCard {
   update() {
     const given = this.#ui.conversation.csat;
     if (this.#drawn === given) return;
-    const first = this.#drawn === null;
     this.#drawn = given;
     if (given) {
       const words = h('p', { role: 'status', tabindex: '-1' }, icon(ICONS.check), this.#ui.t('rated'));
       const hadFocus = this.node.contains(document.activeElement);
       this.node.replaceChildren(words);
       if (hadFocus) words.focus();
-    } else if (first) this.node.replaceChildren(this.#form());
+    } else this.node.replaceChildren(this.#form());
   }
 
   #form() {
@@ -158,15 +157,17 @@ export class ScoreCard {
     const failure = h('p', { class: 'delivery failed', role: 'alert' });
     const send = h('button', { type: 'submit', class: 'strong', hidden: true }, t('sendRating'));
     rating.changed(() => { send.hidden = false; });
+    let busy = false; // a disabled button would lose the focus
     return h('form', {
       onsubmit: async (event) => {
         event.preventDefault();
-        send.disabled = true;
+        if (busy || !rating.given().score) return;
+        busy = true;
         try {
           await conversation.score(rating.given());
         } catch {
           failure.textContent = t('notRated');
-          send.disabled = false;
+          busy = false;
         }
       },
     }, rating.nodes, failure, h('div', { class: 'buttons' }, send));
@@ -181,9 +182,11 @@ export function endPanel(dialog, ui, end) {
     const failure = h('p', { class: 'delivery failed', role: 'alert' });
     const yes = h('button', { type: 'submit', class: 'strong' }, t('endYes'));
     const no = h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, t('cancel'));
+    let busy = false;
     const finish = async (event) => {
       event.preventDefault();
-      yes.disabled = true;
+      if (busy) return;
+      busy = true;
       try {
         const given = rating?.given();
         if (given?.score) await conversation.score(given);
@@ -191,7 +194,7 @@ export function endPanel(dialog, ui, end) {
         end();
       } catch {
         failure.textContent = t('notRated');
-        yes.disabled = false;
+        busy = false;
       }
     };
     dialog.replaceChildren(h('form', { class: 'sheet', onsubmit: finish },
