@@ -14,6 +14,7 @@ Role = Literal["customer", "ai_agent", "human_agent", "system"]
 Status = Literal["pending", "open", "snoozed", "resolved"]
 Outcome = Literal["answered", "clarify", "refused", "handed_off"]
 Importance = Literal["none", "low", "medium", "high", "urgent"]  # a conversation's priority
+Notice = Literal["returned"]
 HandoffReason = Literal[
     "customer_request",
     "missing_knowledge",
@@ -68,7 +69,8 @@ class Timings(Noun):
 
 
 class Message(Noun):
-    """`pending` marks a reply that is still being written, `interrupted` one that was cut off."""
+    """`pending` marks a reply that is still being written, `interrupted` one that was cut off.
+    `notice`: what a system's message tells, for programs; `returned` ends a human stretch."""
 
     id: str
     role: Role
@@ -81,6 +83,7 @@ class Message(Noun):
     timings: Timings | None = None
     pending: bool | None = None
     interrupted: bool | None = None
+    notice: Notice | None = None
 
     def wire(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)
@@ -159,6 +162,8 @@ class Conversation(Noun):
     what was said before `fresh_since` was resolved and is no context of the AI any more.
     `answered_at` is a person's first answer since it is with people; `replied`, by user id, when
     each of them last wrote.
+    `returned`: a person gave it back to the AI and nobody has answered since; `bounces` counts how
+    often such a one came back to a person unanswered.
     `version` rises by one with every change of the header (optimistic concurrency);
     `last_epoch` never falls, so that no two turns ever share an epoch.
     """
@@ -181,6 +186,8 @@ class Conversation(Noun):
     snoozed_until: str | None = None
     newest: Preview | None = None
     fresh_since: str | None = None
+    returned: bool = False
+    bounces: int = 0
     turn: Turn | None = None
     last_epoch: int = 0
     version: int = 0

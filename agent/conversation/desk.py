@@ -108,11 +108,22 @@ class Desk:
 
     async def return_to_ai(self, conversation_id: str) -> None:
         messages = (await self._store.snapshot(conversation_id, "staff")).messages
-        header, _ = await self._service.change(
-            conversation_id, lambda header: transitions.return_to_ai(header, messages)
-        )
+
+        def returned(header: Conversation) -> Change:
+            return transitions.return_to_ai(header, messages, self._returned(header.locale))
+
+        header, _ = await self._service.change(conversation_id, returned)
         if header.turn is not None:
             self._service.run(header, header.turn, None)
+
+    def _returned(self, locale: str | None) -> Message:
+        return Message(
+            id=new_id("m"),
+            role="system",
+            content=self._answerer.prompts.say("returned", locale),
+            created_at=now(),
+            notice="returned",
+        )
 
     async def resolve(self, conversation_id: str) -> None:
         await self._silence(conversation_id, transitions.resolve)

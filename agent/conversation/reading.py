@@ -177,7 +177,9 @@ class Reader:
         stands behind all that is shared. `begins`: the answer's first word, if it is decided."""
         said = [
             *self._recent(question.history),
-            self._asked(question.content, question.asked_at, begins),
+            self._asked(
+                question.content, question.asked_at, begins, _is_return(question.history[-1:])
+            ),
         ]
         has_lead = said[0].role == "user"
         return GenerationRequest(
@@ -289,12 +291,15 @@ class Reader:
         )
         return ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
 
-    def _asked(self, question: str, at: datetime, begins: str | None = None) -> ChatMessage:
+    def _asked(
+        self, question: str, at: datetime, begins: str | None = None, returned: bool = False
+    ) -> ChatMessage:
         language = language_of(question)
         asked = self._prompts.render(
             "answer_question",
             question=question,
             begins=begins,
+            returned=returned,
             today=f"{at.astimezone(self._zone):%d %B %Y}" if mentions_dates(question) else None,
             language=NAMES[language] if language not in (None, "en") else None,
         )
@@ -305,16 +310,36 @@ class Reader:
         without citation markers, the newest kept."""
         recent: list[ChatMessage] = []
         room = HISTORY_CHARACTERS
-        for message in reversed(history[-HISTORY_MESSAGES:]):
+        said = [at for at, message in enumerate(history) if message.role != "system"]
+        for at in reversed(said[-HISTORY_MESSAGES:]):
+            message = history[at]
             text = without_markers(message.content)
-            if not text or message.role == "system" or len(text) > room:
+            if not text or len(text) > room:
                 continue
             room -= len(text)
             if message.role == "customer":
-                recent.append(self._asked(text, datetime.fromisoformat(message.created_at)))
+                returned = _is_return(history[max(at - 1, 0) : at])
+                asked_at = datetime.fromisoformat(message.created_at)
+                recent.append(self._asked(text, asked_at, returned=returned))
             else:
                 recent.append(ChatMessage.of("assistant", text))
         return recent[::-1]
+
+
+def returns_first(messages: Sequence[Message]) -> list[Message]:
+    """What the customer had written when a person gave the conversation back is answered behind
+    that: each such notice stands before it."""
+    ordered: list[Message] = []
+    for message in messages:
+        at = len(ordered)
+        while message.notice == "returned" and at and ordered[at - 1].role == "customer":
+            at -= 1
+        ordered.insert(at, message)
+    return ordered
+
+
+def _is_return(before: Sequence[Message]) -> bool:
+    return bool(before) and before[-1].notice == "returned"
 
 
 def _score(hits: Sequence[Hit]) -> float:

@@ -95,7 +95,9 @@ def complete(
         data["replaced"] = True
     done = EventDraft(type="reply.completed", data=data)
     if handoff is None:
-        return Change(_next(header, turn=None, newest=_preview(message)), (done,))
+        answered = {} if message.outcome == "refused" else _ANSWERED
+        following = _next(header, turn=None, newest=_preview(message), **answered)
+        return Change(following, (done,))
     header = header.model_copy(update={"newest": _preview(message)})
     opened = open_for_person(_without_turn(header), handoff, messages)
     return Change(opened.conversation, (done, *opened.drafts))
@@ -115,13 +117,18 @@ def open_for_person(
     drafts: list[EventDraft] = []
     if header.turn is not None:
         drafts.append(_ended(header.turn, "turn.cancelled", "handoff"))
+    kept: dict[str, Any] = {}
     if header.status != "open":
-        card = plain_card(reason, messages)
+        current = [m for m in messages if m.created_at > (header.fresh_since or "")]
+        card = plain_card(reason, current)
         drafts.append(_status(header.status, "open", reason))
         drafts.append(
             EventDraft(type="handoff.updated", data={"card": card.model_dump(mode="json")})
         )
-    kept = {} if header.status == "open" else {"reason": reason, "waiting_since": now()}
+        bounces = header.bounces + header.returned
+        if header.returned and bounces >= MAX_BOUNCES:
+            drafts.append(EventDraft(type="note.created", data=_STAYS))
+        kept = {"reason": reason, "waiting_since": now(), "returned": False, "bounces": bounces}
     following = _next(header, status="open", turn=None, snoozed_until=None, **kept)
     return Change(following, tuple(drafts))
 
@@ -152,20 +159,28 @@ def reply(header: Conversation, message: Message, user_id: str) -> Change:
             "answered_at": header.answered_at or message.created_at,
             "replied": {**header.replied, user_id: message.created_at},
             "newest": _preview(message),
+            **_ANSWERED,
         }
     )
     created = EventDraft(type="message.created", data={"message": message.wire()})
     return Change(following, (*opened.drafts, created))
 
 
-def return_to_ai(header: Conversation, messages: Sequence[Message]) -> Change:
-    """The AI answers again, at once what the customer said last if nobody has. Conflict unless a
-    person has the conversation."""
+def return_to_ai(header: Conversation, messages: Sequence[Message], notice: Message) -> Change:
+    """The AI answers again, at once what the customer said last if nobody has; `notice` marks the
+    end of the human stretch for all. Conflict unless a person has the conversation, or if the AI
+    has had it back often enough without an answer: a customer is not sent to and fro."""
     if header.status not in {"open", "snoozed"}:
         raise Conflict("Only a conversation that a person has can be returned to the AI.")
+    if header.bounces >= MAX_BOUNCES:
+        raise Conflict(
+            "The AI had this conversation back twice and did not answer: write to the customer, "
+            "or resolve it."
+        )
     drafts = _to("pending", header, "returned")
     if header.assignee is not None:
         drafts.append(_updated(assignee=None))
+    drafts.append(EventDraft(type="message.created", data={"message": notice.wire()}))
     said = [m for m in messages if m.role != "system"]
     turn, epoch = None, header.last_epoch
     if said and said[-1].role == "customer":
@@ -173,14 +188,15 @@ def return_to_ai(header: Conversation, messages: Sequence[Message]) -> Change:
         turn = Turn(epoch=epoch, message_id=new_id("m"), in_reply_to=said[-1].id)
         started = {"message_id": turn.message_id, "in_reply_to": turn.in_reply_to}
         drafts.append(EventDraft(type="turn.started", data=started))
-    following = _next(header, status="pending", turn=turn, last_epoch=epoch, **_NOBODY)
+    changes = {**_NOBODY, "returned": True}
+    following = _next(header, status="pending", turn=turn, last_epoch=epoch, **changes)
     return Change(following, tuple(drafts))
 
 
 def resolve(header: Conversation) -> Change:
     """Done, from any state; who did it stays on record."""
     drafts = _to("resolved", header, "resolved")
-    changes = {**_NOBODY, "assignee": header.assignee, "fresh_since": now()}
+    changes = {**_NOBODY, **_ANSWERED, "assignee": header.assignee, "fresh_since": now()}
     return Change(_next(header, status="resolved", turn=None, **changes), tuple(drafts))
 
 
@@ -253,7 +269,15 @@ _NOBODY: Final[dict[str, Any]] = {
     "answered_at": None,
     "snoozed_until": None,
 }
+_ANSWERED: Final[dict[str, Any]] = {"returned": False, "bounces": 0}
 _PREVIEW: Final = 160
+MAX_BOUNCES: Final = 2
+_STAYS: Final = {
+    "content": "The AI had this conversation back twice and called a person again without an "
+    "answer. It stays with you: write to the customer, or resolve it.",
+    "by": "system",
+    "author": "Frontdesk",
+}
 
 
 def _to(status: Status, header: Conversation, reason: str) -> list[EventDraft]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from agent.conversation import transitions
+from agent.conversation.reading import returns_first
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.domain import AnswerRecord, Conversation, Event, EventDraft, Message, Turn
@@ -81,15 +82,14 @@ class TurnWriter:
                 permit.release()
 
     async def _answer(self, header: Conversation, turn: Turn, permit: Permit | None) -> None:
-        said = await self._messages(header.id)
+        fresh = header.fresh_since or ""
+        said = returns_first([m for m in await self._messages(header.id) if m.created_at > fresh])
         asked = next((m for m in said if m.id == turn.in_reply_to), None)
         if asked is None:
             raise NotFound("The message that this turn answers is gone.")
         question = Question(
             content=asked.content,
-            history=tuple(
-                m for m in said[: said.index(asked)] if m.created_at > (header.fresh_since or "")
-            ),
+            history=tuple(said[: said.index(asked)]),
             locale=header.locale,
             session=header.id,
             asked_at=datetime.fromisoformat(asked.created_at),

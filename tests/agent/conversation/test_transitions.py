@@ -22,6 +22,12 @@ def a_message(content: str = "Can I bring a dog?") -> Message:
     return Message(id=new_id("m"), role="customer", content=content, created_at=now())
 
 
+def a_notice() -> Message:
+    return Message(
+        id=new_id("m"), role="system", content="Back.", created_at=now(), notice="returned"
+    )
+
+
 def a_reply(header: Conversation) -> Message:
     assert header.turn is not None
     return Message(id=header.turn.message_id, role="ai_agent", content="Yes.", created_at=now())
@@ -122,7 +128,7 @@ def _by_staff(verb: str, header: Conversation) -> Change | None:
             case "reply":
                 return transitions.reply(header, message, "u_2")
             case "return":
-                return transitions.return_to_ai(header, [a_message()])
+                return transitions.return_to_ai(header, [a_message()], a_notice())
             case "resolve":
                 return transitions.resolve(header)
             case "snooze":
