@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from agent.conversation import transitions
-from agent.conversation.listing import Listing, Wanted
+from agent.conversation.listing import Listing
 from agent.conversation.service import ConversationService
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone, ReplyText
@@ -27,6 +27,7 @@ from agent.storage.transcript import no_such_conversation
 log = logging.getLogger(__name__)
 
 MAX_LABELS: Final = 20
+_RATINGS: Final = frozenset({"feedback.submitted", "csat.submitted"})
 _WAKE_EVERY_S: Final = 5.0
 
 
@@ -50,18 +51,13 @@ class Desk:
 
     # -- what there is
 
-    async def conversations(
-        self, wanted: Wanted, *, page: int, size: int
-    ) -> tuple[list[dict[str, Any]], bool]:
-        """The page, and whether there are more."""
-        return await self.listing.page(wanted, page=page, size=size)
-
     async def conversation(self, conversation_id: str) -> dict[str, Any]:
         """All that staff may see: messages, notes, the handoff card, who the customer is."""
         transcript = await self._store.transcript(conversation_id)
         header = transcript.conversation
         cards = [e.data["card"] for e in transcript.events if e.type == "handoff.updated"]
         notes = [{"at": e.at, **e.data} for e in transcript.events if e.type == "note.created"]
+        ratings = [e.data | {"at": e.at} for e in transcript.events if e.type in _RATINGS]
         reviews = [e.data | {"at": e.at} for e in transcript.events if e.type == "answer.reviewed"]
         return {
             **self.listing.summary(header),
@@ -69,6 +65,7 @@ class Desk:
             "card": cards[-1] if cards and header.status != "pending" else None,
             "notes": notes,
             "reviews": {one["message_id"]: one for one in reviews},
+            "ratings": {one.get("message_id", "conversation"): one for one in ratings},
             "identity": header.identity.model_dump(mode="json"),
             "page_url": header.page_url,
         }

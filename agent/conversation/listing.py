@@ -50,6 +50,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """`more`: there is another page; `waiting`: customers who wait for a person, wanted or not."""
+
+    items: tuple[dict[str, Any], ...]
+    more: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceLevels:
     """In which time a person is to answer."""
 
@@ -78,19 +87,18 @@ class Listing:
         self._records = records
         self._levels = service_levels
 
-    async def page(
-        self, wanted: Wanted, *, page: int, size: int
-    ) -> tuple[list[dict[str, Any]], bool]:
-        """The page, and whether there are more. What was archived comes last, and only for a search
-        or among what is resolved."""
-        found = [header async for header in self.headers() if wanted.fits(header)]
+    async def page(self, wanted: Wanted, *, page: int, size: int) -> Page:
+        """What was archived comes last, and only for a search or among what is resolved."""
+        every = [header async for header in self.headers()]
+        found = [header for header in every if wanted.fits(header)]
         if words := wanted.words.casefold().split():
             found = [header for header in found[:_SEARCHED] if await self._has(header, words)]
         found.sort(key=_urgency)
         first, last = (page - 1) * size, page * size
         if len(found) <= last and (words or wanted.status == "resolved"):
             found += await self._archived(wanted, words, last + 1 - len(found))
-        return [self.summary(header) for header in found[first:last]], len(found) > last
+        items = tuple(self.summary(header) for header in found[first:last])
+        return Page(items, more=len(found) > last, waiting=sum(map(waits, every)))
 
     async def earlier(self, header: Conversation) -> list[dict[str, Any]]:
         """The other conversations of the same verified customer, newest first."""

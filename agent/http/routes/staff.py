@@ -109,8 +109,9 @@ async def conversations(
         reason=reason,
         label=label or None,
     )
-    items, more = await services.desk.conversations(wanted, page=page, size=limit)
-    return {"items": items, "next": page + 1 if more else None}
+    found = await services.desk.listing.page(wanted, page=page, size=limit)
+    following = page + 1 if found.more else None
+    return {"items": found.items, "next": following, "waiting": found.waiting}
 
 
 @router.get("/conversations/{conversation_id}")

@@ -5,20 +5,27 @@
  * Invariant: what is shown of the open conversation is a snapshot and the events after it, folded.
  */
 
+import { ApiError } from '../shared/api.js';
 import { EventStream, applyEvent } from '../shared/events.js';
 
 const LIST_PAUSE_MS = 250;
+const PAGE = 30;
 const REMEMBERED = 1000;
-const QUIET = new Set(['reply.delta', 'typing']);
+const PASSING = new Set(['typing', 'presence.updated']);
+const RATINGS = new Set(['feedback.submitted', 'csat.submitted']);
 const BASE = '/api/v1/staff';
 
-/** Events: "list", "conversation", "connection"; "arrived" when somebody needs a person. */
+/**
+ * Events: "list", "conversation", "connection"; "arrived" (detail: conversation id) when somebody
+ * needs a person, "passing" (detail: event) for what is told once and stored nowhere.
+ */
 export class Desk extends EventTarget {
   items = [];
   next = null;
   open = null;
   connection = 'connecting';
-  filter = { status: 'open', assignee: 'any', q: '' };
+  waiting = 0;
+  filter = { status: 'open', assignee: 'any', q: '', priority: '', reason: '', label: '' };
   #session;
   #stream = null;
   #refresh = null;
@@ -70,19 +77,33 @@ export class Desk extends EventTarget {
   }
 
   #readAgain() {
-    this.list();
-    if (this.open) this.show(this.open.id);
+    this.list().catch(() => {});
+    if (this.open) this.show(this.open.id).catch(() => {});
   }
 
   #take(event) {
+    if (PASSING.has(event.type)) {
+      this.dispatchEvent(new CustomEvent('passing', { detail: event }));
+      return;
+    }
     this.#recent.push(event);
     if (this.#recent.length > REMEMBERED) this.#recent.shift();
     if (event.conversation_id === this.open?.id) {
       this.open = fold(this.open, event);
       this.#say('conversation');
     }
-    if (event.type === 'status.changed' && event.data.to === 'open') this.#say('arrived');
-    if (!QUIET.has(event.type)) this.#listSoon();
+    if (this.#asksForUs(event)) {
+      this.dispatchEvent(new CustomEvent('arrived', { detail: event.conversation_id }));
+    }
+    if (event.type !== 'reply.delta') this.#listSoon();
+  }
+
+  /** Somebody came to people, or a customer of ours wrote. */
+  #asksForUs({ type, data, conversation_id: id }) {
+    if (type === 'status.changed') return data.to === 'open' && data.from !== 'snoozed' && data.reason != null;
+    if (type !== 'message.created' || data.message.role !== 'customer') return false;
+    const item = this.items.find((one) => one.id === id);
+    return item?.status === 'open' && item.assignee === this.me?.id;
   }
 
   /** A snapshot may be older than what the feed has told while it was on its way. */
@@ -96,7 +117,7 @@ export class Desk extends EventTarget {
   #listSoon() {
     this.#refresh ??= setTimeout(() => {
       this.#refresh = null;
-      this.list();
+      this.list().catch(() => {}); // the feed's return reads it again
     }, LIST_PAUSE_MS);
   }
 
@@ -114,13 +135,19 @@ export class Desk extends EventTarget {
   /** Reads the list again; of answers that overtake each other the newest question's counts. */
   async list() {
     const asked = ++this.#asked;
-    const { status, assignee, q } = this.filter;
-    const query = new URLSearchParams({ assignee, q, limit: String(Math.min(25 * this.#pages, 100)) });
-    if (status) query.set('status', status);
-    const { items, next } = await this.#session.get(`${BASE}/conversations?${query}`);
+    const pages = await Promise.all(Array.from({ length: this.#pages }, (_, at) => this.#page(at + 1)));
     if (asked !== this.#asked) return;
-    Object.assign(this, { items, next });
+    const { next, waiting } = pages.at(-1);
+    // What moved up between two pages' readings stands on both.
+    const items = [...new Map(pages.flatMap((page) => page.items).map((item) => [item.id, item])).values()];
+    Object.assign(this, { items, next, waiting });
     this.#say('list');
+  }
+
+  #page(number) {
+    const wanted = { ...this.filter, page: String(number), limit: String(PAGE) };
+    const given = Object.entries(wanted).filter(([, value]) => value);
+    return this.#session.get(`${BASE}/conversations?${new URLSearchParams(given)}`);
   }
 
   async show(id) {
@@ -140,9 +167,26 @@ export class Desk extends EventTarget {
     this.#listSoon();
   }
 
-  /** A drafted reply to the open conversation. */
-  draft() {
-    return this.#session.post(`${BASE}/conversations/${this.open.id}/suggest`, {}, { timeoutMs: 120_000 });
+  /** A drafted reply to the open conversation: `onText` gets its pieces, the answer is the whole. */
+  async draft({ signal, onText }) {
+    let draft = null;
+    await this.#session.stream(`${BASE}/conversations/${this.open.id}/suggest`, {}, {
+      signal,
+      onEvent(type, data) {
+        if (type === 'draft.delta') onText(data.text);
+        if (type === 'draft.completed') draft = data;
+        if (type === 'draft.failed') throw new ApiError({ status: 500, ...data });
+      },
+    });
+    if (!draft) throw new ApiError({ code: 'network', title: 'The draft broke off: try again.' });
+    return draft;
+  }
+
+  /** When the answer that the open conversation's customer waits for is due, if one is. */
+  get due() {
+    if (this.open?.status !== 'open') return null;
+    const item = this.items.find((one) => one.id === this.open.id);
+    return (item ?? this.open).due;
   }
 
   get isMine() {
@@ -160,6 +204,8 @@ function fold(open, event) {
   if (event.type === 'handoff.updated') next.card = event.data.card;
   if (event.type === 'note.created') next.notes = [...open.notes, { at: event.at, ...event.data }];
   if (event.type === 'conversation.updated') Object.assign(next, event.data);
+  if (event.type === 'answer.reviewed') next.reviews = { ...open.reviews, [event.data.message_id]: { at: event.at, ...event.data } };
+  if (RATINGS.has(event.type)) next.ratings = { ...open.ratings, [event.data.message_id ?? 'conversation']: { at: event.at, ...event.data } };
   return next;
 }
 

@@ -1,86 +1,105 @@
 /**
- * Owns the open conversation: what was said, what may be done, what is being written.
- * Refuses to call the server itself; every wish goes through the desk.
- * Invariant: what somebody has written is never lost to an event, an error or another conversation.
+ * Owns the open conversation: what was said, and what may be done with it.
+ * Refuses to call the server itself, and to know what is being written.
+ * Invariant: what was said is shown in its order, once, and stays where it is while more comes.
  */
 
-import { arrange, h } from '../shared/dom.js';
+import { arrange, h, icon } from '../shared/dom.js';
 import { day, time } from '../shared/format.js';
+import { ICONS } from '../shared/icons.js';
 import { showMarkdown } from '../shared/markdown.js';
-import { STATUS, WHO, nameOf } from './words.js';
+import { when } from './list.js';
+import { FAULTS, PRIORITY, STATUS, WHO, nameOf, standingOf } from './words.js';
 
 const LOCALE = navigator.language;
-const HOUR = 3_600_000;
 const NEAR_PX = 120;
+const STATE = { refused: 'said that the policies do not answer it', clarify: 'asked back', handed_off: 'called a person' };
 
 export class Thread {
   #desk;
+  #backstage;
+  #composer;
+  #dialogs;
   #back;
   #root = document.getElementById('thread');
   #head = h('div', { class: 'thread-head' });
   #log = h('div', { class: 'log', role: 'log', tabindex: '0', 'aria-label': 'Messages' });
-  #composer;
   #nodes = new Map();
-  #drafts = new Map();
   #shown = null;
-  #mode = 'messages';
 
-  constructor(desk, back) {
+  constructor({ desk, backstage, composer, dialogs, back }) {
     this.#desk = desk;
+    this.#backstage = backstage;
+    this.#composer = composer;
+    this.#dialogs = dialogs;
     this.#back = back;
-    this.#composer = this.#makeComposer();
-    desk.addEventListener('conversation', () => this.draw());
+    for (const type of ['conversation', 'list']) desk.addEventListener(type, () => this.draw());
+    backstage.addEventListener('people', () => this.draw());
+    setInterval(() => this.draw(), 15_000); // waiting times
     this.draw();
   }
 
   draw() {
-    const { open } = this.#desk;
+    const { open, me } = this.#desk;
     if (!open) {
+      if (this.#shown || !this.#root.firstChild) {
+        this.#root.replaceChildren(h('div', { class: 'nothing' },
+          h('p', {}, 'Choose a conversation.'), h('p', { class: 'muted' }, 'Press ? for keyboard shortcuts.')));
+      }
       this.#shown = null;
-      this.#root.replaceChildren(h('div', { class: 'nothing' },
-        h('p', {}, 'Choose a conversation.'), h('p', { class: 'muted' }, 'Press ? for keyboard shortcuts.')));
       return;
     }
     if (this.#shown !== open.id) this.#change(open);
     const follows = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_PX;
     this.#drawHead(open);
     arrange(this.#log, this.#entries(open));
+    this.#composer.warn(open, this.#backstage.nameOf(me?.id));
     if (follows) this.#log.scrollTop = this.#log.scrollHeight;
   }
 
-  #change({ id }) {
-    if (this.#shown) this.#drafts.set(this.#shown, this.#composer.text.value);
-    this.#shown = id;
+  #change(open) {
+    this.#shown = open.id;
     this.#nodes.clear();
     this.#log.replaceChildren();
-    this.#composer.text.value = this.#drafts.get(id) ?? '';
-    this.#composer.based.replaceChildren();
-    this.#composer.error.textContent = '';
+    this.#composer.turnTo(open);
     this.#root.replaceChildren(this.#head, this.#log, this.#composer.form);
     queueMicrotask(() => { this.#log.scrollTop = this.#log.scrollHeight; });
   }
 
   #drawHead(open) {
-    const key = JSON.stringify([open.id, open.status, open.assignee, open.customer, open.snoozed_until]);
+    const standing = this.#desk.due && standingOf(this.#desk.due);
+    const said = this.#standing(open);
+    const key = JSON.stringify([open.id, open.status, open.priority, open.customer, standing, said]);
     if (this.#head.key === key) return;
     this.#head.key = key;
-    const action = (text, verb, body, look = 'plain-text') =>
-      h('button', { type: 'button', class: look, onclick: () => this.does(verb, body) }, text);
+    const focused = this.#head.contains(document.activeElement) ? document.activeElement.dataset.verb : null;
+    const action = (text, verb, look, onclick = () => this.#composer.does(verb)) =>
+      h('button', { type: 'button', class: look, dataset: { verb }, onclick }, text);
     const person = open.status === 'open' || open.status === 'snoozed';
     this.#head.replaceChildren(
-      h('button', { type: 'button', class: 'plain back', 'aria-label': 'Back to the list', onclick: this.#back }, '‹'),
+      h('button', { type: 'button', class: 'plain back', 'aria-label': 'Back to the list', onclick: this.#back }, icon(ICONS.previous)),
       h('div', { class: 'who' },
         h('h2', {}, nameOf(open)),
-        h('p', { class: 'muted' }, standing(open, this.#desk.me))),
+        h('p', { class: 'muted standing' }, h('span', {}, said),
+          open.priority !== 'none' && h('span', { class: `tag priority ${open.priority}` }, PRIORITY[open.priority]),
+          standing && when(standing))),
+      action('Details', 'about', 'plain-text about', () => showPane('context')),
       h('div', { class: 'actions' },
-        (!person || !this.#desk.isMine) && action('Take over', 'take_over', undefined, 'strong'),
-        person && action('Return to AI', 'return_to_ai'),
-        person && action('Snooze 1 h', 'snooze', { until: new Date(Date.now() + HOUR).toISOString() }),
-        open.status !== 'resolved' && action('Resolve', 'resolve'),
-        h('button', { type: 'button', class: 'plain-text about', onclick: () => showPane('context') }, 'Details')));
+        (!person || !this.#desk.isMine) && action('Take over', 'take_over', 'strong'),
+        person && action('Return to AI', 'return_to_ai', 'plain-text'),
+        person && action('Snooze …', 'snooze', 'plain-text', () => this.#dialogs.snooze()),
+        open.status !== 'resolved' && action('Resolve', 'resolve', person && this.#desk.isMine ? 'strong' : 'plain-text')));
+    if (focused) this.#head.querySelector(`[data-verb="${focused}"]`)?.focus();
   }
 
-  #entries({ messages, notes }) {
+  #standing({ status, assignee, snoozed_until: until }) {
+    if (status === 'snoozed') return `Snoozed until ${day(until, LOCALE).toLocaleLowerCase()}, ${time(until, LOCALE)}`;
+    if (status !== 'open') return STATUS[status];
+    if (!assignee) return 'Open, nobody has it';
+    return this.#desk.isMine ? 'Open, yours' : `Open, with ${this.#backstage.nameOf(assignee)}`;
+  }
+
+  #entries({ messages, notes, reviews, ratings }) {
     const entries = [
       ...messages.map((message) => ({ at: message.created_at, message })),
       ...notes.map((note, n) => ({ at: note.at, note, id: note.id ?? `note ${n}` })),
@@ -91,8 +110,11 @@ export class Thread {
       const today = day(entry.at, LOCALE);
       if (today !== last) shown.push(this.#node(`day ${today}`, () => h('p', { class: 'day' }, today)));
       last = today;
-      shown.push(entry.note ? this.#note(entry) : this.#message(entry.message));
+      if (entry.note) shown.push(this.#note(entry));
+      else if (entry.message.role === 'system') shown.push(this.#line(entry.message));
+      else shown.push(this.#message(entry.message, reviews[entry.message.id], ratings[entry.message.id]));
     }
+    if (ratings.conversation) shown.push(this.#stars(ratings.conversation));
     return shown;
   }
 
@@ -107,126 +129,57 @@ export class Thread {
       h('div', { class: 'bubble' }, note.content)));
   }
 
-  #message(message) {
+  /** What the system says, such as that a person has left: a line across the thread. */
+  #line({ id, content, created_at: at }) {
+    return this.#node(id, () => h('p', { class: 'line' }, h('span', {}, content, ' · ', time(at, LOCALE))));
+  }
+
+  #stars({ at, score, comment }) {
+    return this.#node(`stars ${at}`, () => h('p', { class: 'line' },
+      h('span', {}, `The customer gave ${score} of 5 stars`, comment && `: “${comment}”`, ' · ', time(at, LOCALE))));
+  }
+
+  #message(message, review, rating) {
     const node = this.#node(message.id, () => h('article', { class: `message ${message.role}` },
-      h('p', { class: 'head' }), h('div', { class: 'bubble' }, h('div', { class: 'markdown' })), h('p', { class: 'foot' })));
-    const key = JSON.stringify(message);
+      h('p', { class: 'head' }), h('div', { class: 'bubble' }, h('div', { class: 'markdown' })),
+      h('div', { class: 'foot' })));
+    const key = JSON.stringify([message, review, rating]);
     if (node.key === key) return node;
     node.key = key;
     const [head, bubble, foot] = node.children;
     head.replaceChildren(h('b', {}, message.author ?? WHO[message.role]), ' · ', time(message.created_at, LOCALE));
     if (message.role === 'customer') bubble.firstChild.textContent = message.content;
     else showMarkdown(bubble.firstChild, message.content, { open: message.pending, version: key });
-    const weak = message.confidence != null && message.outcome === 'answered'
-      && `${Math.round(message.confidence * 100)} % sure`;
-    const state = { refused: 'said that the policies do not answer it', clarify: 'asked back', handed_off: 'called a person' };
-    foot.textContent = message.pending ? 'is writing …'
-      : message.interrupted ? 'was interrupted' : state[message.outcome] || weak || '';
+    foot.replaceChildren(...[...this.#foot(message, review, rating)].filter(Boolean));
     return node;
   }
 
-  #makeComposer() {
-    const text = h('textarea', { id: 'say', rows: '3', maxlength: '4000', 'aria-describedby': 'say-error' });
-    const error = h('p', { id: 'say-error', class: 'error', role: 'alert' });
-    const based = h('div', { class: 'based' });
-    const send = h('button', { type: 'submit', class: 'strong' }, 'Send');
-    const draft = h('button', { type: 'button', class: 'plain-text', onclick: () => this.draft() }, 'Draft a reply');
-    const modes = h('div', { class: 'modes', role: 'group', 'aria-label': 'What to write' },
-      ['messages', 'notes'].map((mode) => h('button', {
-        type: 'button', dataset: { mode }, 'aria-pressed': String(mode === 'messages'), onclick: () => this.write(mode),
-      }, mode === 'messages' ? 'Reply' : 'Private note')));
-    const form = h('form', { class: 'composer', onsubmit: (event) => { event.preventDefault(); this.#send(); } },
-      modes, h('label', { class: 'unseen', htmlFor: 'say' }, 'Text'), text, based,
-      h('div', { class: 'row' }, error, draft, send));
-    text.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-    });
-    return { form, text, error, based, send, draft, modes };
-  }
-
-  /** Turns to replying or to private notes, and to the text. */
-  write(mode) {
-    if (!this.#desk.open) return;
-    this.#mode = mode;
-    const { form, modes, send, draft, text } = this.#composer;
-    for (const one of modes.children) one.setAttribute('aria-pressed', String(one.dataset.mode === mode));
-    form.classList.toggle('private', mode === 'notes');
-    send.textContent = mode === 'notes' ? 'Add note' : 'Send';
-    draft.hidden = mode === 'notes';
-    text.focus();
-  }
-
-  async #send() {
-    const { text, send, based } = this.#composer;
-    const content = text.value.trim();
-    const id = this.#shown;
-    if (!content || send.disabled) return;
-    send.disabled = true;
-    const done = await this.does(this.#mode, { content });
-    send.disabled = false;
-    if (!done) return;
-    if (this.#shown !== id) this.#drafts.delete(id);
-    else if (text.value.trim() === content) {
-      text.value = '';
-      based.replaceChildren();
+  * #foot(message, review, rating) {
+    if (message.pending) return yield h('span', {}, 'is writing …');
+    if (rating) yield h('span', { class: 'rating' }, icon(rating.rating === 'up' ? ICONS.up : ICONS.down),
+      rating.rating === 'up' ? 'The customer liked it' : `The customer did not like it${rating.comment ? `: “${rating.comment}”` : ''}`);
+    if (message.interrupted) yield h('span', {}, 'was interrupted');
+    if (message.role !== 'ai_agent') return;
+    const sure = message.confidence != null && message.outcome === 'answered' && `${Math.round(message.confidence * 100)} % sure`;
+    if (STATE[message.outcome] ?? sure) yield h('span', {}, STATE[message.outcome] ?? sure);
+    if (review) {
+      yield h('span', { class: `review ${review.verdict}` }, icon(review.verdict === 'approved' ? ICONS.check : ICONS.alert),
+        review.verdict === 'approved' ? `Approved by ${review.author}` : `Reported by ${review.author}: ${FAULTS[review.reason].toLocaleLowerCase()}`);
     }
-  }
-
-  /** True if it was done; else the composer says why not. */
-  async does(verb, body) {
-    const { error } = this.#composer;
-    error.textContent = '';
-    try {
-      await this.#desk.does(verb, body);
-      return true;
-    } catch (problem) {
-      error.textContent = problem.message;
-      return false;
+    const button = (text, label, onclick) => h('button', { type: 'button', class: 'small', 'aria-label': label, onclick }, text);
+    if (review?.verdict !== 'approved' && message.citations?.length) {
+      yield button('Approve', 'Approve this answer', () => this.#composer.does(`messages/${message.id}/approve`));
     }
-  }
-
-  async draft() {
-    const { open } = this.#desk;
-    const { text, error, based, draft } = this.#composer;
-    if (!open || draft.disabled) return;
-    this.write('messages');
-    draft.disabled = true;
-    draft.textContent = 'Drafting …';
-    error.textContent = '';
-    try {
-      const { content, citations, outcome } = await this.#desk.draft();
-      if (this.#shown !== open.id) return;
-      if (outcome !== 'answered') {
-        error.textContent = 'The policies have no answer to this: nothing was drafted.';
-        return;
-      }
-      const words = content.replace(/\s?\[\d+\]/g, '');
-      text.value = text.value.trim() ? `${text.value.trim()}\n\n${words}` : words;
-      based.replaceChildren(h('p', { class: 'muted' }, 'Based on'), ...(citations ?? []).map(source));
-    } catch (problem) {
-      error.textContent = problem.message;
-    } finally {
-      draft.disabled = false;
-      draft.textContent = 'Draft a reply';
-    }
+    if (review?.verdict !== 'reported') yield button('Report …', 'Report this answer', () => this.#dialogs.report(message));
   }
 }
 
-/** One cited passage: its title, and its words behind it. */
-export function source({ n, title, section, quote, revision }) {
-  return h('details', { class: 'source' },
-    h('summary', {}, h('span', { class: 'n' }, String(n)), section && section !== title ? `${title} — ${section}` : title),
-    h('blockquote', {}, quote), h('p', { class: 'muted' }, `Revision ${revision}`));
-}
-
-/** Shows one pane where there is no room for three. */
+/** Shows one pane where there is no room for three, and goes to it. */
 export function showPane(name) {
-  document.getElementById('desk').dataset.pane = name;
-}
-
-function standing({ status, assignee, snoozed_until: until }, me) {
-  if (status === 'snoozed') return `Snoozed until ${time(until, LOCALE)}`;
-  if (status !== 'open') return STATUS[status];
-  if (!assignee) return 'Open, nobody has it';
-  return assignee === me?.id ? 'Open, yours' : 'Open, a colleague has it';
+  const desk = document.getElementById('desk');
+  const before = desk.dataset.pane;
+  desk.dataset.pane = name;
+  if (before === name) return;
+  const to = { thread: before === 'context' ? '.about' : '.thread-head .back', context: '#context .back', overview: '#overview h2' }[name];
+  if (to) document.querySelector(to)?.focus({ preventScroll: true });
 }

@@ -5,7 +5,7 @@
  */
 
 const SVG = 'http://www.w3.org/2000/svg';
-const PROPERTIES = new Set(['value', 'disabled', 'hidden', 'checked', 'htmlFor', 'open']);
+const PROPERTIES = new Set(['value', 'disabled', 'hidden', 'checked', 'selected', 'htmlFor', 'open']);
 const REFUSED = new Set(['innerHTML', 'outerHTML', 'srcdoc', 'style']);
 
 /**

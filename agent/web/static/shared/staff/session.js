@@ -4,7 +4,8 @@
  * Invariant: once the server says that nobody is signed in, `me` is null and "left" was told.
  */
 
-import { Api } from '../api.js';
+import { Api, ApiError, errorFrom } from '../api.js';
+import { EventParser } from '../events.js';
 
 /** Events: "entered", "left". */
 export class Session extends EventTarget {
@@ -58,8 +59,32 @@ export class Session extends EventTarget {
     return this.#asking(this.#api.request('PATCH', path, { body }));
   }
 
+  put(path, body) {
+    return this.#asking(this.#api.request('PUT', path, { body }));
+  }
+
   delete(path) {
     return this.#asking(this.#api.delete(path));
+  }
+
+  /** Posts, and hands on each event of the answer as it comes, until its end or `signal`. */
+  stream(path, body, { signal, onEvent }) {
+    return this.#asking(this.#streamed(path, body, signal, onEvent));
+  }
+
+  async #streamed(path, body, signal, onEvent) {
+    const headers = { accept: 'text/event-stream', 'content-type': 'application/json', 'x-csrf-token': this.#csrf };
+    try {
+      const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal, cache: 'no-store' });
+      if (!response.ok) throw await errorFrom(response);
+      const parser = new EventParser();
+      for await (const text of pieces(response.body)) {
+        for (const { event, data } of parser.push(text)) if (event) onEvent(event, JSON.parse(data));
+      }
+    } catch (error) {
+      if (error instanceof ApiError || signal.aborted) throw error;
+      throw new ApiError({ code: 'network', title: 'The connection was lost' });
+    }
   }
 
   async #asking(answer) {
@@ -75,5 +100,14 @@ export class Session extends EventTarget {
     this.me = user;
     this.#csrf = csrf;
     this.dispatchEvent(new Event('entered'));
+  }
+}
+
+async function* pieces(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
   }
 }
