@@ -93,7 +93,7 @@ export class Thread {
   }
 
   #standing({ status, assignee, snoozed_until: until }) {
-    if (status === 'snoozed') return `Snoozed until ${day(until, LOCALE).toLocaleLowerCase()}, ${time(until, LOCALE)}`;
+    if (status === 'snoozed') return until ? `Snoozed until ${moment(until)}` : 'Snoozed';
     if (status !== 'open') return STATUS[status];
     if (!assignee) return 'Open, nobody has it';
     return this.#desk.isMine ? 'Open, yours' : `Open, with ${this.#backstage.nameOf(assignee)}`;
@@ -172,6 +172,13 @@ export class Thread {
     }
     if (review?.verdict !== 'reported') yield button('Report …', 'Report this answer', () => this.#dialogs.report(message));
   }
+}
+
+/** "09:00" today, else "Fri, 27 Nov, 09:00". */
+function moment(value) {
+  if (new Date(value).toDateString() === new Date().toDateString()) return time(value, LOCALE);
+  const day = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', day: 'numeric', month: 'short' }).format(new Date(value));
+  return `${day}, ${time(value, LOCALE)}`;
 }
 
 /** Shows one pane where there is no room for three, and goes to it. */
