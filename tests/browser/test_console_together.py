@@ -243,7 +243,7 @@ def test_snoozing_by_keyboard(staffed: Product, ann: Page) -> None:
     read(ann, customer)
     ann.locator("body").press("s")
     ann.get_by_role("button", name="Tomorrow morning").press("Enter")
-    expect(ann.locator(".thread-head")).to_contain_text(re.compile(r"Snoozed until \w+, .*09:00"))
+    expect(ann.locator(".thread-head")).to_contain_text(re.compile(r"Snoozed until .*09:00"))
 
 
 def test_a_late_answer_is_said_in_words(staffed: Product, ann: Page) -> None:
