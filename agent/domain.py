@@ -14,7 +14,7 @@ Role = Literal["customer", "ai_agent", "human_agent", "system"]
 Status = Literal["pending", "open", "snoozed", "resolved"]
 Outcome = Literal["answered", "clarify", "refused", "handed_off"]
 Importance = Literal["none", "low", "medium", "high", "urgent"]  # a conversation's priority
-Notice = Literal["returned"]
+Notice = Literal["returned", "away", "email_kept"]
 HandoffReason = Literal[
     "customer_request",
     "missing_knowledge",
@@ -70,7 +70,8 @@ class Timings(Noun):
 
 class Message(Noun):
     """`pending` marks a reply that is still being written, `interrupted` one that was cut off.
-    `notice`: what a system's message tells, for programs; `returned` ends a human stretch."""
+    `notice`: what a system's message tells, for programs; `returned` ends a human stretch,
+    `away` says that nobody is there, `email_kept` that an address was noted."""
 
     id: str
     role: Role
@@ -164,6 +165,7 @@ class Conversation(Noun):
     each of them last wrote.
     `returned`: a person gave it back to the AI and nobody has answered since; `bounces` counts how
     often such a one came back to a person unanswered.
+    `email_asked`: the customer was asked for an address where people can answer.
     `version` rises by one with every change of the header (optimistic concurrency);
     `last_epoch` never falls, so that no two turns ever share an epoch.
     """
@@ -188,6 +190,7 @@ class Conversation(Noun):
     fresh_since: str | None = None
     returned: bool = False
     bounces: int = 0
+    email_asked: bool = False
     turn: Turn | None = None
     last_epoch: int = 0
     version: int = 0

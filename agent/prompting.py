@@ -41,11 +41,11 @@ class Prompts:
         except TemplateError as error:
             raise SetupError(f"The prompt '{name}.j2' cannot be used: {error}. Mend it.") from error
 
-    def say(self, name: str, locale: str | None) -> str:
+    def say(self, name: str, locale: str | None, **values: object) -> str:
         """What the agent says by itself, in the customer's language where it is known."""
         language = (locale or "en").replace("_", "-").split("-")[0].lower()
         return self.render(
-            f"say/{name}", language=language if language in LANGUAGES else "en"
+            f"say/{name}", language=language if language in LANGUAGES else "en", **values
         ).strip()
 
     @cache  # noqa: B019  # one instance lives as long as the process

@@ -14,11 +14,14 @@ from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from agent.conversation.abandoned import Abandoned
+from agent.conversation.attendance import Attendance
 from agent.conversation.desk import Desk
 from agent.conversation.listing import Listing, ServiceLevels
 from agent.conversation.memory import AnswerMemory
 from agent.conversation.presence import Presence
 from agent.conversation.reading import Thresholds
+from agent.conversation.reception import Reception
 from agent.conversation.reviewing import Reviews
 from agent.conversation.service import ConversationService
 from agent.conversation.turn import Answerer
@@ -32,9 +35,11 @@ from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.llama import Tuning
 from agent.generation.remote import RemoteEngine
 from agent.generation.requests import Engine
+from agent.policy.hours import working_hours
 from agent.prompting import Prompts
 from agent.settings import Settings
 from agent.storage.archive import ArchivedStore, archive_idle
+from agent.storage.attendance import AttendanceStore
 from agent.storage.presence import PresenceStore
 from agent.storage.records import Records
 from agent.storage.redis import ConversationStore
@@ -78,6 +83,7 @@ class Services:
     desk: Desk
     reviews: Reviews
     presence: Presence
+    attendance: Attendance
     warmer: Warmer
 
     async def ping(self) -> None:
@@ -153,6 +159,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         _open_records(settings) as records,
         open_answering(settings, records) as answering,
         _open_presence(settings.redis_url) as presence,
+        _open_attendance(settings.redis_url) as attendance,
     ):
         store = await ArchivedStore.open_over(settings.redis_url, records)
         broadcaster = Broadcaster(store)
@@ -164,6 +171,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             engine=answering.engine,
             answerer=answering.answerer,
             prompts=answering.prompts,
+            reception=_reception(settings, attendance, answering.prompts),
             widget_secrets=await _secrets(records, settings, "widget_secret"),
             jwt_secrets=await _secrets(records, settings, "jwt_secret"),
         )
@@ -176,6 +184,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         behind = [
             asyncio.create_task(_archive_now_and_then(store, records, settings)),
             asyncio.create_task(desk.wake_snoozed()),
+            asyncio.create_task(Abandoned(attendance, desk.listing, conversations).run()),
             *([asyncio.create_task(warmer.run())] if settings.warm else []),
         ]
         try:
@@ -193,6 +202,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 desk=desk,
                 reviews=Reviews(store, records, conversations, answering.answerer.memory),
                 presence=presence,
+                attendance=attendance,
                 warmer=warmer,
             )
         finally:
@@ -269,6 +279,22 @@ async def _open_presence(redis_url: str) -> AsyncIterator[Presence]:
         yield presence
     finally:
         await presence.close()
+
+
+@asynccontextmanager
+async def _open_attendance(redis_url: str) -> AsyncIterator[Attendance]:
+    attendance = Attendance(AttendanceStore(redis_url))
+    reporting = asyncio.create_task(attendance.run())
+    try:
+        yield attendance
+    finally:
+        await _end([reporting])
+        await attendance.close()
+
+
+def _reception(settings: Settings, attendance: Attendance, prompts: Prompts) -> Reception:
+    hours = working_hours(settings.working_hours, settings.time_zone)
+    return Reception(hours, attendance, prompts)
 
 
 async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:

@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     )
     audit_days: int = Field(365, ge=1, description="Days for which the audit log is kept.")
     time_zone: str = Field("UTC", description="Zone whose calendar dates policies follow.")
+    working_hours: str = Field(
+        "",
+        description="When people are there, in that zone, as `mo-fr 09:00-17:30; sa 10:00-14:00; "
+        "closed 2026-12-25` (default: always).",
+    )
     sample: bool = Field(True, description="Seed an empty catalogue with the sample company.")
     company: str = Field("Tidelark", description="The company's name, as the agent says it.")
     prompts_dir: Path | None = Field(

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from agent.conversation import access, transitions, writing
 from agent.conversation.access import CustomerClaim
 from agent.conversation.cards import CardWriter
+from agent.conversation.reception import Reception, email_in
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer
 from agent.conversation.writing import TurnWriter
@@ -57,6 +58,7 @@ class ConversationService:
         engine: Engine,
         answerer: Answerer,
         prompts: Prompts,
+        reception: Reception,
         widget_secrets: tuple[bytes, ...],
         jwt_secrets: tuple[bytes, ...],
     ) -> None:
@@ -65,11 +67,12 @@ class ConversationService:
         self._broadcaster = broadcaster
         self._engine = engine
         self._prompts = prompts
+        self._reception = reception
         self._widget_secrets = widget_secrets
         self._jwt_secrets = jwt_secrets
         self._memory = answerer.memory
         self._cards = CardWriter(store, answerer)
-        self._writer = TurnWriter(store, records, answerer, self._cards.watch)
+        self._writer = TurnWriter(store, records, answerer, reception, self._cards.watch)
         self._turns: dict[str, asyncio.Task[None]] = {}
 
     # -- who is who
@@ -164,7 +167,9 @@ class ConversationService:
                 if before is not None:
                     return Posted(*before)
             permit = self._engine.reserve() if transitions.takes_turn(header) else None
-            wanted, position = transitions.say(header, message)
+            email = email_in(header, content) if header.status == "open" else None
+            thanks = self._reception.thanks(header, email) if email else None
+            wanted, position = transitions.say(header, message, email=email, thanks=thanks)
             sent = (client_message_id, message.id, position) if client_message_id else None
             try:
                 events = await self._store.commit(wanted.conversation, wanted.drafts, sent=sent)
@@ -199,9 +204,10 @@ class ConversationService:
     async def request_handoff(self, conversation: Conversation, reason: str | None) -> None:
         """Always honoured, in any state, whether or not the engine works."""
         messages = (await self.snapshot(conversation.id)).messages
+        away = await self._reception.away(conversation, messages)
         await self.change(
             conversation.id,
-            lambda header: transitions.open_for_person(header, "customer_request", messages),
+            lambda header: transitions.open_for_person(header, "customer_request", messages, away),
         )
         self.stop(conversation.id)
         if reason:

@@ -41,8 +41,15 @@ def takes_turn(header: Conversation) -> bool:
     return header.status in {"pending", "resolved"}
 
 
-def say(header: Conversation, message: Message) -> tuple[Change, int]:
-    """The customer says something. Returns the change and the place of its `message.created`."""
+def say(
+    header: Conversation,
+    message: Message,
+    *,
+    email: str | None = None,
+    thanks: Message | None = None,
+) -> tuple[Change, int]:
+    """The customer says something. Returns the change and the place of its `message.created`.
+    `email` is an address that they state with it, for which `thanks` is said."""
     drafts: list[EventDraft] = []
     turn, epoch, status = header.turn, header.last_epoch, header.status
     if turn is not None:
@@ -67,6 +74,11 @@ def say(header: Conversation, message: Message) -> tuple[Change, int]:
         )
     else:
         turn = None
+    identity = header.identity
+    if email is not None and thanks is not None:
+        identity = identity.model_copy(update={"stated": {**identity.stated, "email": email}})
+        drafts.append(_updated(email=email))
+        drafts.append(EventDraft(type="message.created", data={"message": thanks.wire()}))
     waiting = None if status == "pending" else header.waiting_since or message.created_at
     following = _next(
         header,
@@ -75,6 +87,7 @@ def say(header: Conversation, message: Message) -> tuple[Change, int]:
         waiting_since=waiting,
         snoozed_until=None,
         newest=_preview(message),
+        identity=identity,
         turn=turn,
         last_epoch=epoch,
     )
@@ -88,8 +101,9 @@ def complete(
     replaced: bool,
     handoff: HandoffReason | None,
     messages: Sequence[Message],
+    away: Message | None = None,
 ) -> Change:
-    """The reply is written; `handoff` opens the conversation behind it."""
+    """The reply is written; `handoff` opens the conversation behind it, see `open_for_person`."""
     data: dict[str, Any] = {"message": message.wire()}
     if replaced:
         data["replaced"] = True
@@ -99,21 +113,25 @@ def complete(
         following = _next(header, turn=None, newest=_preview(message), **answered)
         return Change(following, (done,))
     header = header.model_copy(update={"newest": _preview(message)})
-    opened = open_for_person(_without_turn(header), handoff, messages)
+    opened = open_for_person(_without_turn(header), handoff, messages, away)
     return Change(opened.conversation, (done, *opened.drafts))
 
 
-def fail(header: Conversation, messages: Sequence[Message]) -> Change:
+def fail(header: Conversation, messages: Sequence[Message], away: Message | None = None) -> Change:
     """The AI could not answer: a person has to."""
     drafts = (_ended(header.turn, "turn.failed", "agent_error"),) if header.turn else ()
-    opened = open_for_person(_without_turn(header), "agent_error", messages)
+    opened = open_for_person(_without_turn(header), "agent_error", messages, away)
     return Change(opened.conversation, (*drafts, *opened.drafts))
 
 
 def open_for_person(
-    header: Conversation, reason: HandoffReason, messages: Sequence[Message]
+    header: Conversation,
+    reason: HandoffReason,
+    messages: Sequence[Message],
+    away: Message | None = None,
 ) -> Change:
-    """From any state to `open`, with a plain handoff card; nothing but the turn ends if it is."""
+    """From any state to `open`, with a plain handoff card; nothing but the turn ends if it is.
+    `away` is said to the customer if nobody is there; it asks for an address."""
     drafts: list[EventDraft] = []
     if header.turn is not None:
         drafts.append(_ended(header.turn, "turn.cancelled", "handoff"))
@@ -129,6 +147,9 @@ def open_for_person(
         if header.returned and bounces >= MAX_BOUNCES:
             drafts.append(EventDraft(type="note.created", data=_STAYS))
         kept = {"reason": reason, "waiting_since": now(), "returned": False, "bounces": bounces}
+        if away is not None:
+            drafts.append(EventDraft(type="message.created", data={"message": away.wire()}))
+            kept["email_asked"] = True
     following = _next(header, status="open", turn=None, snoozed_until=None, **kept)
     return Change(following, tuple(drafts))
 
@@ -221,6 +242,12 @@ def assign(header: Conversation, user_id: str | None) -> Change:
     return Change(_next(header, assignee=user_id), (_updated(assignee=user_id),))
 
 
+def abandon(header: Conversation) -> Change:
+    """Its person is gone: the customer waits for anybody."""
+    note = EventDraft(type="note.created", data=_GONE)
+    return Change(_next(header, assignee=None), (_updated(assignee=None), note))
+
+
 def label(header: Conversation, labels: Sequence[str]) -> Change:
     kept = tuple(dict.fromkeys(labels))
     return Change(_next(header, labels=kept), (_updated(labels=list(kept)),))
@@ -272,6 +299,12 @@ _NOBODY: Final[dict[str, Any]] = {
 _ANSWERED: Final[dict[str, Any]] = {"returned": False, "bounces": 0}
 _PREVIEW: Final = 160
 MAX_BOUNCES: Final = 2
+_GONE: Final = {
+    "content": "Who had this conversation has had no console open for a while, and the customer "
+    "waits: it is anybody's again.",
+    "by": "system",
+    "author": "Frontdesk",
+}
 _STAYS: Final = {
     "content": "The AI had this conversation back twice and called a person again without an "
     "answer. It stays with you: write to the customer, or resolve it.",

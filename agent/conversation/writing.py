@@ -6,12 +6,13 @@ cancelled or taken over can add nothing more.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from agent.conversation import transitions
 from agent.conversation.reading import returns_first
+from agent.conversation.reception import Reception
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.domain import AnswerRecord, Conversation, Event, EventDraft, Message, Turn
@@ -52,11 +53,13 @@ class TurnWriter:
         store: ConversationStore,
         records: Records,
         answerer: Answerer,
+        reception: Reception,
         changed: Callable[[Conversation, list[Event]], None],
     ) -> None:
         self._store = store
         self._records = records
         self._answerer = answerer
+        self._reception = reception
         self._changed = changed
 
     async def write(self, header: Conversation, turn: Turn, permit: Permit | None) -> None:
@@ -107,6 +110,7 @@ class TurnWriter:
     async def _complete(self, conversation_id: str, turn: Turn, done: ReplyDone) -> None:
         await self._keep(conversation_id, done.record)
         messages = await self._messages(conversation_id) if done.handoff else ()
+        away = await self._away(conversation_id, messages) if done.handoff else None
 
         def completed(header: Conversation) -> Change:
             _require(header, turn.epoch)
@@ -116,6 +120,7 @@ class TurnWriter:
                 replaced=done.replaced,
                 handoff=done.handoff,
                 messages=messages,
+                away=away,
             )
 
         await self._patiently(lambda: self._change(conversation_id, completed))
@@ -136,10 +141,11 @@ class TurnWriter:
         """The turn failed for good: the conversation opens to a person."""
         try:
             messages = await self._messages(conversation_id)
+            away = await self._away(conversation_id, messages)
 
             def failed(header: Conversation) -> Change:
                 _require(header, epoch)
-                return transitions.fail(header, messages)
+                return transitions.fail(header, messages, away)
 
             await self._change(conversation_id, failed)
         except (StaleTurn, NotFound):
@@ -148,6 +154,10 @@ class TurnWriter:
 
     async def _change(self, conversation_id: str, make: Callable[[Conversation], Change]) -> None:
         self._changed(*await change(self._store, conversation_id, make))
+
+    async def _away(self, conversation_id: str, messages: Sequence[Message]) -> Message | None:
+        header = await self._store.get(conversation_id)
+        return None if header is None else await self._reception.away(header, messages)
 
     async def _messages(self, conversation_id: str) -> tuple[Message, ...]:
         return (await self._store.snapshot(conversation_id, "staff")).messages

@@ -36,9 +36,10 @@ def plain_card(reason: HandoffReason, messages: Sequence[Message]) -> HandoffCar
         (c.document_id, c.revision, c.section): c for m in replies for c in m.citations or ()
     }
     last = asked[-1] if asked else ""
+    whole = [m for m in messages if not (m.pending or m.interrupted) and m.role != "system"]
     unanswered = tuple(
         question.content
-        for question, reply in zip_longest(messages, messages[1:])
+        for question, reply in zip_longest(whole, whole[1:])
         if question is not None
         and question.role == "customer"
         and guardrails.kind_of(question.content) == "question"

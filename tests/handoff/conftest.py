@@ -49,6 +49,7 @@ class Stage:
     product: Product
     script: Script
     client: httpx.Client
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def chat(self, **body: Any) -> Chat:
         response = self.client.post("/api/v1/conversations", json=body)
@@ -59,6 +60,7 @@ class Stage:
         email = f"{name}.{token_hex(4)}@example.org"
         self.product.services.records.people.add(email, PASSWORD, "staff")
         client = self.product.client()
+        self.clients.append(client)
         answer = client.post("/api/v1/login", json={"email": email, "password": PASSWORD}).json()
         client.headers["X-CSRF-Token"] = answer["csrf"]
         return Colleague(answer["user"]["id"], client)
@@ -123,7 +125,12 @@ def staged(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Opene
             )
             try:
                 with served(wanted) as product, closing(product.client()) as client:
-                    yield Stage(product, script, client)
+                    stage = Stage(product, script, client)
+                    try:
+                        yield stage
+                    finally:
+                        for one in stage.clients:
+                            one.close()
             finally:
                 if server is not None:
                     server.stop()
@@ -145,7 +152,5 @@ def stage(shared_stage: Stage) -> Stage:
 
 
 @pytest.fixture
-def ann(stage: Stage) -> Iterator[Colleague]:
-    colleague = stage.colleague()
-    with closing(colleague.client):
-        yield colleague
+def ann(stage: Stage) -> Colleague:
+    return stage.colleague()

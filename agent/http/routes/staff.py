@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import AwareDatetime, Field
 
 from agent import telemetry
+from agent.conversation.attendance import Attendance
 from agent.conversation.desk import MAX_LABELS
 from agent.conversation.listing import Wanted
 from agent.conversation.presence import Passing, alongside
@@ -129,6 +130,7 @@ async def earlier(services: ServicesDep, conversation_id: IdDep) -> dict[str, An
 async def events(
     request: Request,
     services: ServicesDep,
+    staff: StaffDep,
     after: Annotated[str | None, Query()] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> sse.EventStream:
@@ -142,7 +144,17 @@ async def events(
     feed = await services.desk.follow(given)
     source = alongside(feed, services.presence.follow(None))
     pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
-    return sse.EventStream(_frames(pump), pump)
+    return sse.EventStream(_at_desk(services.attendance, staff.id, _frames(pump)), pump)
+
+
+async def _at_desk(
+    attendance: Attendance, user_id: str, frames: AsyncGenerator[bytes]
+) -> AsyncGenerator[bytes]:
+    """Whoever follows has a console open."""
+    with attendance.at_desk(user_id):
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
 
 
 async def _frames(pump: sse.Pump[Moment | Passing | None]) -> AsyncGenerator[bytes]:
