@@ -164,16 +164,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         store = await ArchivedStore.open_over(settings.redis_url, records)
         broadcaster = Broadcaster(store)
         await broadcaster.start()
-        conversations = ConversationService(
-            store=store,
-            records=records,
-            broadcaster=broadcaster,
-            engine=answering.engine,
-            answerer=answering.answerer,
-            prompts=answering.prompts,
-            reception=_reception(settings, attendance, answering.prompts),
-            widget_secrets=await _secrets(records, settings, "widget_secret"),
-            jwt_secrets=await _secrets(records, settings, "jwt_secret"),
+        conversations = await _conversations(
+            settings, records, answering, store, broadcaster, attendance
         )
         desk = _desk(settings, records, store, broadcaster, conversations, answering.answerer)
         warmer = Warmer(
@@ -251,6 +243,27 @@ async def _open_records(settings: Settings) -> AsyncIterator[Records]:
         yield records
     finally:
         await asyncio.to_thread(records.close)
+
+
+async def _conversations(
+    settings: Settings,
+    records: Records,
+    answering: Answering,
+    store: ConversationStore,
+    broadcaster: Broadcaster,
+    attendance: Attendance,
+) -> ConversationService:
+    return ConversationService(
+        store=store,
+        records=records,
+        broadcaster=broadcaster,
+        engine=answering.engine,
+        answerer=answering.answerer,
+        prompts=answering.prompts,
+        reception=_reception(settings, attendance, answering.prompts),
+        widget_secrets=await _secrets(records, settings, "widget_secret"),
+        jwt_secrets=await _secrets(records, settings, "jwt_secret"),
+    )
 
 
 def _desk(
