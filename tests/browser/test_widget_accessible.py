@@ -5,20 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Frame, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.accessible import violations
 from tests.browser.shop import Chat, Shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
 WIDE, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=360, height=740)
-SURE = {"resultTypes": ["violations"], "iframes": False}  # the frame is looked at by itself
-
-
-def violations(page: Page | Frame) -> list[str]:
-    found = Axe().run(page, options=SURE).response["violations"]
-    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found]
 
 
 @pytest.fixture(params=["light", "dark"])
