@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_LABELS: Final = 20
 _RATINGS: Final = frozenset({"feedback.submitted", "csat.submitted"})
 _WAKE_EVERY_S: Final = 5.0
+_WOKEN: Final = 200  # in one round, at most
 
 
 class Desk:
@@ -192,8 +193,7 @@ class Desk:
             await asyncio.sleep(_WAKE_EVERY_S)
             try:
                 moment = now()
-                due = [h.id async for h in self.listing.headers() if _is_due(h, moment)]
-                for conversation_id in due:
+                for conversation_id in await self._store.due(moment, _WOKEN):
                     await self._wake(conversation_id, moment)
             except StoreUnavailable:
                 continue  # the next round is soon
@@ -207,11 +207,3 @@ class Desk:
             )
         except (Conflict, NotFound):
             return  # somebody was faster
-
-
-def _is_due(header: Conversation, moment: str) -> bool:
-    return (
-        header.status == "snoozed"
-        and header.snoozed_until is not None
-        and header.snoozed_until <= moment
-    )

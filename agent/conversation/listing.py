@@ -6,6 +6,7 @@ person comes first, by priority, then the longest; a conversation is listed once
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,16 +17,9 @@ from agent.storage.records import Records
 from agent.storage.redis import ConversationStore
 from agent.storage.transcript import Transcript
 
-_PAGE: Final = 500  # headers read at once
+_PAGE: Final = 100  # headers read at once
 _SEARCHED: Final = 500  # conversations whose words a search looks through, here and in the archive
 _UNPACKED: Final = 50  # archived conversations unpacked at once
-_IMPORTANCE: Final[dict[Importance, int]] = {
-    "urgent": 0,
-    "high": 1,
-    "medium": 2,
-    "low": 3,
-    "none": 3,  # nobody has said: no less than what somebody called low
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +83,13 @@ class Listing:
 
     async def page(self, wanted: Wanted, *, page: int, size: int) -> Page:
         """What was archived comes last, and only for a search or among what is resolved."""
-        every = [header async for header in self.headers()]
-        found = [header for header in every if wanted.fits(header)]
-        if words := wanted.words.casefold().split():
-            found = [header for header in found[:_SEARCHED] if await self._has(header, words)]
-        found.sort(key=_urgency)
+        words = wanted.words.casefold().split()
         first, last = (page - 1) * size, page * size
+        found = await self._live(wanted, words, last + 1)
         if len(found) <= last and (words or wanted.status == "resolved"):
             found += await self._archived(wanted, words, last + 1 - len(found))
         items = tuple(self.summary(header) for header in found[first:last])
-        return Page(items, more=len(found) > last, waiting=sum(map(waits, every)))
+        return Page(items, more=len(found) > last, waiting=await self._store.waiting())
 
     async def earlier(self, header: Conversation) -> list[dict[str, Any]]:
         """The other conversations of the same verified customer, newest first."""
@@ -110,11 +101,17 @@ class Listing:
         found = sorted((h for h in headers if h), key=lambda h: h.active_at, reverse=True)
         return [self.summary(one) for one in found]
 
-    async def headers(self) -> AsyncGenerator[Conversation]:
+    async def headers(
+        self, status: Status | None = None, assignee: str | None = None
+    ) -> AsyncGenerator[Conversation]:
+        """The live ones of this status and assignee, as `Wanted` has them, in their order."""
+        told: set[str] = set()
         first = 0
-        while page := await self._store.active(first, _PAGE):
+        while page := await self._store.listed(status, assignee, first, _PAGE):
             for header in page:
-                yield header
+                if header.id not in told:  # it may have moved behind what was read
+                    told.add(header.id)
+                    yield header
             first += _PAGE
 
     def summary(self, header: Conversation) -> dict[str, Any]:
@@ -140,6 +137,19 @@ class Listing:
             "created_at": header.created_at,
             "active_at": header.active_at,
         }
+
+    async def _live(self, wanted: Wanted, words: Sequence[str], enough: int) -> list[Conversation]:
+        found: list[Conversation] = []
+        left = _SEARCHED
+        async with aclosing(self.headers(wanted.status, wanted.assignee)) as headers:
+            async for header in headers:
+                if len(found) >= enough or (words and left == 0):
+                    break
+                if wanted.fits(header):
+                    left -= 1
+                    if not words or await self._has(header, words):
+                        found.append(header)
+        return found
 
     async def _has(self, header: Conversation, words: Sequence[str]) -> bool:
         try:
@@ -184,10 +194,3 @@ def _says(header: Conversation, messages: Sequence[Message], words: Sequence[str
     who = " ".join(map(str, (header.identity.identifier, *header.identity.stated.values())))
     said = " ".join((header.id, who, *header.labels, *(m.content for m in messages))).casefold()
     return all(word in said for word in words)
-
-
-def _urgency(header: Conversation) -> tuple[bool, int, str, float]:
-    active = datetime.fromisoformat(header.active_at).timestamp()
-    if not waits(header):
-        return True, 0, "", -active
-    return False, _IMPORTANCE[header.priority], header.waiting_since or "", -active

@@ -1,39 +1,34 @@
 """How the staff's work stands: who waits, why, and what each person has.
 
-Pure but for the headers it is given. Invariant: it counts what the list shows, nothing of its own.
+Pure. Invariant: it counts what the list shows, nothing of its own.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterable, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from agent.conversation.listing import ServiceLevels, waits
-from agent.domain import Conversation
+from agent.domain import Conversation, Status
 from agent.storage.people import User
 
 
-async def overview(
-    headers: AsyncIterable[Conversation],
+def overview(
+    opened: Sequence[Conversation],
+    statuses: Mapping[Status, int],
+    answered: Mapping[str, int],
     people: Sequence[User],
     levels: ServiceLevels,
     now: datetime,
-    zone: tzinfo,
 ) -> dict[str, Any]:
-    """`answered_today`: the conversations in which a person wrote on the calendar day of `zone`."""
-    today = now.astimezone(zone).date()
-    statuses: Counter[str] = Counter()
+    """From the open conversations, how many there are of each status, and in how many each person
+    wrote today."""
     reasons: Counter[str] = Counter()
     has: Counter[str] = Counter()
     has_waiting: Counter[str] = Counter()
-    answered: Counter[str] = Counter()
     waiting: list[Conversation] = []
-    async for header in headers:
-        statuses[header.status] += 1
-        if header.status == "open":
-            has[header.assignee or ""] += 1
-        for user_id, moment in header.replied.items():
-            answered[user_id] += datetime.fromisoformat(moment).astimezone(zone).date() == today
+    for header in opened:
+        has[header.assignee or ""] += 1
         if waits(header):
             waiting.append(header)
             reasons[header.reason or ""] += 1
@@ -46,7 +41,7 @@ async def overview(
         "unassigned": has_waiting[""],
         "overdue": sum(at <= _moment(now) for at in dues),
         "oldest": {"id": waiting[0].id, "since": waiting[0].waiting_since} if waiting else None,
-        "statuses": dict(statuses),
+        "statuses": {status: size for status, size in statuses.items() if size},
         "reasons": [{"reason": r or None, "waiting": n} for r, n in reasons.most_common()],
         "people": [
             {

@@ -112,8 +112,5 @@ async def archive_idle(store: ConversationStore, records: Records, *, idle_days:
     before = datetime.now(UTC) - timedelta(days=idle_days)
     moved = 0
     for conversation_id in await store.idle_since(before):
-        if await archive_one(store, records, conversation_id):
-            moved += 1
-        if await store.live_header(conversation_id) is None:
-            await store.forget_idle(conversation_id, before)
+        moved += await archive_one(store, records, conversation_id)
     return moved

@@ -1,20 +1,20 @@
-"""Live conversations in Redis or Valkey: headers, event logs, and what is running.
+"""Live conversations in Redis or Valkey: headers, event logs, the lists they stand in, the feed.
 
 Knows neither HTTP nor what a conversation means. Invariant: a write to a conversation happens whole
-or not at all, and once, even when its answer was lost and it was sent again; a writer that has lost
-its turn, or whose header is not the newest, writes nothing.
+or not at all, its places in the lists and its line of the feed included, and once, even when its
+answer was lost and it was sent again; a writer that has lost its turn, or whose header is not the
+newest, writes nothing.
 """
 
 import json
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 from secrets import token_hex
-from typing import Final, Self
+from typing import Final, Self, get_args
 
-from agent.domain import Conversation, Event, EventDraft, Snapshot, now
-from agent.errors import Conflict, StoreUnavailable
+from agent.domain import Conversation, Event, EventDraft, Snapshot, Status, now
+from agent.errors import Conflict
 from agent.events.events import Audience
 from agent.events.log import (
     START,
@@ -24,9 +24,9 @@ from agent.events.log import (
     VersionConflict,
     position,
 )
-from agent.storage import scripts
-from agent.storage.connection import Command, RedisCalls
-from agent.storage.indexes import Indexes, verified_identifier
+from agent.storage import layout, lists, scripts
+from agent.storage.connection import RedisCalls
+from agent.storage.indexes import Indexes
 from agent.storage.transcript import (
     Base,
     Transcript,
@@ -37,8 +37,6 @@ from agent.storage.transcript import (
 )
 
 __all__ = ["ConversationStore", "LogTrimmed", "StaleTurn", "VersionConflict"]
-
-log = logging.getLogger(__name__)
 
 LOG_LIMIT: Final = 10_000  # events of one conversation; beyond it the older half becomes its base
 _TOMBSTONE_S: Final = 7 * 24 * 3600
@@ -57,7 +55,7 @@ class ConversationStore:
         """Raises StoreUnavailable if nobody answers there, SetupError if it is no Redis URL."""
         store = cls(RedisCalls(url), prefix=prefix, log_limit=log_limit)
         try:
-            await store.announce_missed()
+            await layout.carry_over(store._calls, prefix)
         except BaseException:
             await store.close()
             raise
@@ -74,9 +72,10 @@ class ConversationStore:
     async def create(self, conversation: Conversation) -> None:
         """Raises Conflict if the id is taken."""
         keys = self._keys(conversation.id)
-        await self._calls.together(*self._indexes.entries_of(conversation))
         answer = await self._calls.script(
-            scripts.CREATE, (keys["header"], keys["erased"]), _header_arguments(conversation)
+            scripts.CREATE,
+            (keys["header"], keys["erased"]),
+            (*self._places(conversation), *_header_arguments(conversation)),
         )
         if answer == "erased":
             raise no_such_conversation()
@@ -106,15 +105,14 @@ class ConversationStore:
         """
         keys = self._keys(conversation.id)
         at = now()
-        version, epoch, header = _header_arguments(conversation)
         client_id, message_id, index = sent or ("", "", 0)
-        owe = [self._indexes.owe(conversation)] if drafts else []
-        await self._calls.together(*self._indexes.entries_of(conversation), *owe)
         answer = await self._calls.script(
             scripts.COMMIT,
-            (keys["header"], keys["log"], keys["sent"]),
+            (keys["header"], keys["log"], keys["sent"], self._indexes.feed),
             (
-                *(token_hex(8), conversation.version - 1, version, epoch, header),
+                *self._places(conversation),
+                *_header_arguments(conversation),
+                *(token_hex(8), conversation.version - 1),
                 *(client_id, message_id, index + 1),
                 *_log_arguments(drafts, at),
             ),
@@ -124,8 +122,7 @@ class ConversationStore:
         if answer[0] == "conflict":
             raise VersionConflict("The conversation has changed meanwhile: read it again.")
         events = _events_of(conversation.id, answer[1], drafts, at)
-        await self._committed(conversation, events, ended_epoch=answer[2])
-        if int(answer[3]) > self._log_limit:
+        if int(answer[2]) > self._log_limit:
             await self._trim(conversation.id, keep=self._log_limit // 2)
         return events
 
@@ -137,40 +134,18 @@ class ConversationStore:
         at = now()
         answer = await self._calls.script(
             scripts.APPEND,
-            (keys["header"], keys["log"]),
-            (token_hex(8), epoch, *_log_arguments(drafts, at)),
+            (keys["header"], keys["log"], self._indexes.feed),
+            (conversation_id, token_hex(8), epoch, *_log_arguments(drafts, at)),
         )
         if answer[0] == "stale":
             raise StaleTurn("This turn is over: another one or a person has taken its place.")
-        events = _events_of(conversation_id, answer[1], drafts, at)
-        if events:
-            await self._afterwards(self._indexes.announcement(conversation_id, events))
-        return events
+        return _events_of(conversation_id, answer[1], drafts, at)
 
     async def sent(self, conversation_id: str, client_message_id: str) -> tuple[str, str] | None:
         """(message id, event id) of the message that was posted under this client id."""
         key = self._keys(conversation_id)["sent"]
         stored = await self._calls.one("HGET", key, client_message_id)
         return None if stored is None else _pair(stored)
-
-    async def _committed(
-        self, conversation: Conversation, events: Sequence[Event], *, ended_epoch: str
-    ) -> None:
-        afterwards: list[Command] = []
-        if events:
-            afterwards.append(self._indexes.announcement(conversation.id, events))
-            afterwards.append(self._indexes.paid(conversation))
-        running = str(conversation.turn.epoch) if conversation.turn else ""
-        if ended_epoch not in ("", running):
-            afterwards.append(self._indexes.not_running(ended_epoch, conversation.id))
-        await self._afterwards(*afterwards)
-
-    async def _afterwards(self, *commands: Command) -> None:
-        """What is stored must not look failed because its announcement was."""
-        try:
-            await self._calls.together(*commands)
-        except StoreUnavailable:
-            log.warning("A change is stored; its announcement has to wait until Redis is back")
 
     # -- the log
 
@@ -183,10 +158,6 @@ class ConversationStore:
         base, events = await self._read_log(conversation_id, after, limit)
         base.require_reach(after)
         return events
-
-    async def oldest_event_id(self, conversation_id: str) -> str | None:
-        _, events = await self._read_log(conversation_id, START, 1)
-        return events[0].id if events else None
 
     async def snapshot(self, conversation_id: str, audience: Audience = "customer") -> Snapshot:
         """What the log amounts to for this audience. Raises NotFound."""
@@ -239,45 +210,56 @@ class ConversationStore:
             (base.upto, following, events[-keep - 1].id, events[-keep].id),
         )
 
-    # -- what is running, idle, somebody's; the feed
+    # -- what there is, across conversations; the feed
+
+    async def listed(
+        self, status: Status | None, assignee: str | None, first: int, count: int
+    ) -> list[Conversation]:
+        """Headers of the live conversations of this status and assignee (None: any; "": nobody's),
+        from the place `first` on: who waits for a person first, by priority, then the longest;
+        the others by their last activity. All as of one moment."""
+        return await self._indexes.headers(lists.desk(status, assignee), first, count)
+
+    async def statuses(self) -> dict[Status, int]:
+        """How many live conversations there are of each status, all as of one moment."""
+        every: tuple[Status, ...] = get_args(Status)
+        sizes = await self._indexes.sizes([lists.desk(status) for status in every])
+        return dict(zip(every, sizes, strict=True))
+
+    async def waiting(self) -> int:
+        """How many customers wait for a person."""
+        return (await self._indexes.sizes([lists.WAITING]))[0]
+
+    async def answered_since(self, moment: datetime, people: Sequence[str]) -> dict[str, int]:
+        """In how many live conversations each of these people wrote then or later."""
+        names = [lists.answered_by(one) for one in people]
+        sizes = await self._indexes.sizes(names, since=int(moment.timestamp() * 1000))
+        return dict(zip(people, sizes, strict=True))
+
+    async def due(self, moment: str, most: int) -> list[str]:
+        """Ids of the snoozed conversations that come back at `moment` or came before, no more than
+        `most`, the first due first."""
+        end = lists.milliseconds(moment) + 1
+        return await self._indexes.ids(lists.DUE, below=end, most=most)
 
     async def running_turns(self) -> list[str]:
-        """Ids of the conversations whose header has a running turn; forgets those that have not."""
-        found = []
-        for epoch, conversation_id in await self._indexes.running():
-            header = await self.live_header(conversation_id)
-            if header is not None and header.turn and header.turn.epoch == epoch:
-                found.append(conversation_id)
-            elif header is None or header.last_epoch >= epoch:
-                await self._calls.together(self._indexes.not_running(epoch, conversation_id))
-        return found
+        """Ids of the conversations whose header has a running turn."""
+        return await self._indexes.ids(lists.RUNNING)
 
     async def idle_since(self, before: datetime) -> list[str]:
         """Ids of the conversations in Redis without activity since `before`, longest first."""
-        return await self._indexes.idle_since(before)
-
-    async def forget_idle(self, conversation_id: str, before: datetime) -> None:
-        """Takes an id from the idle list unless it has been active since `before`."""
-        await self._indexes.forget_idle(conversation_id, before)
+        end = int(before.timestamp() * 1000)
+        return await self._indexes.ids(lists.ACTIVE, below=end)
 
     async def conversations_of(self, identifier: str) -> list[str]:
         """Ids of the verified customer's conversations, newest first."""
-        ids = await self._indexes.of_customer(identifier)
-        headers = [await self.live_header(conversation_id) for conversation_id in ids]
-        return [h.id for h in headers if h and verified_identifier(h) == identifier]
+        return await self._indexes.newest_first(lists.of_customer(identifier))
 
     async def feed_position(self) -> str:
         return await self._indexes.feed_position()
 
     async def oldest_announcement(self) -> str:
         return await self._indexes.oldest_announcement()
-
-    async def active(self, first: int, count: int) -> list[Conversation]:
-        """Headers of the conversations in Redis, those that were active last first."""
-        ids = await self._indexes.active(first, count)
-        asked = [("HGET", self._keys(one)["header"], "json") for one in ids]
-        stored = await self._calls.together(*asked) if asked else ()
-        return [Conversation.model_validate_json(one) for one in stored if one is not None]
 
     async def between(self, conversation_id: str, first: str, last: str) -> list[Event]:
         log_key = self._keys(conversation_id)["log"]
@@ -297,19 +279,6 @@ class ConversationStore:
         """What the feed got after `after`, oldest first; empty after `wait_s` (< 5) of silence."""
         return await self._indexes.announcements(after, wait_s)
 
-    async def announce_missed(self) -> int:
-        """Announces commits whose writer died or lost Redis before it could; returns how many."""
-        announced = 0
-        for version, conversation_id in await self._indexes.owed():
-            header = await self.live_header(conversation_id)
-            if header is not None and header.version < version:
-                continue  # its commit is on its way, or it failed and another will get the number
-            if header is not None:
-                await self._calls.together(self._indexes.announcement(conversation_id))
-                announced += 1
-            await self._calls.together(self._indexes.paid_for(version, conversation_id))
-        return announced
-
     # -- to the archive and back, and away
 
     async def release(self, transcript: Transcript) -> bool:
@@ -319,10 +288,8 @@ class ConversationStore:
         released = await self._calls.script(
             scripts.RELEASE,
             (keys["header"], keys["log"], keys["sent"], keys["released"]),
-            (conversation.version, _RELEASED_S),
+            (self._indexes.lists, conversation.id, conversation.version, _RELEASED_S),
         )
-        if released:
-            await self._calls.together(*self._indexes.not_of_customer(conversation))
         return bool(released)
 
     async def restore(self, transcript: Transcript) -> None:
@@ -332,7 +299,6 @@ class ConversationStore:
         """
         conversation = transcript.conversation
         keys = self._keys(conversation.id)
-        await self._calls.together(*self._indexes.entries_of(conversation))
         version, _, header = _header_arguments(conversation)
         sent = [(client_id, " ".join(pair)) for client_id, pair in transcript.sent.items()]
         entries = [(e.id, *entry_of(e.type, e.at, e.data)) for e in transcript.events]
@@ -340,6 +306,7 @@ class ConversationStore:
             scripts.RESTORE,
             (keys["header"], keys["log"], keys["sent"], keys["erased"], keys["released"]),
             (
+                *self._places(conversation),
                 *(version, header, transcript.base.model_dump_json(), transcript.base.upto),
                 len(sent),
                 *chain.from_iterable(sent),
@@ -353,15 +320,16 @@ class ConversationStore:
 
     async def erase(self, conversation_id: str) -> None:
         """Takes all of it away; for a week a bare tombstone of its id refuses late writers."""
-        header = await self.live_header(conversation_id)
         keys = self._keys(conversation_id)
+        names = ("header", "log", "sent", "erased", "released")
         await self._calls.script(
             scripts.ERASE,
-            (keys["header"], keys["log"], keys["sent"], keys["erased"], keys["released"]),
-            (_TOMBSTONE_S,),
+            (*(keys[name] for name in names), self._indexes.feed),
+            (self._indexes.lists, conversation_id, _TOMBSTONE_S),
         )
-        await self._calls.together(*self._indexes.without(conversation_id, header))
-        await self._afterwards(self._indexes.announcement(conversation_id))
+
+    def _places(self, conversation: Conversation) -> tuple[str, str, str]:
+        return self._indexes.lists, conversation.id, lists.packed(conversation)
 
     def _keys(self, conversation_id: str) -> dict[str, str]:
         tag = f"{self._prefix}:{{{conversation_id}}}"

@@ -5,7 +5,7 @@ what everybody then uses is written by supervisors and admins.
 """
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -115,13 +115,15 @@ def _passage(hit: Hit) -> dict[str, Any]:
 async def how_work_stands(services: ServicesDep, _supervisor: SupervisorDep) -> dict[str, Any]:
     """Who waits, since when and why, and what each person has."""
     users = await asyncio.to_thread(services.records.people.everybody)
-    settings = services.settings
-    return await overview(
-        services.desk.listing.headers(),
+    now, zone = datetime.now(UTC), ZoneInfo(services.settings.time_zone)
+    midnight = datetime.combine(now.astimezone(zone), time.min, zone)
+    return overview(
+        [header async for header in services.desk.listing.headers("open")],
+        await services.store.statuses(),
+        await services.store.answered_since(midnight, [user.id for user in users]),
         users,
-        service_levels(settings),
-        datetime.now(UTC),
-        ZoneInfo(settings.time_zone),
+        service_levels(services.settings),
+        now,
     )
 
 
