@@ -43,7 +43,12 @@ class Abandoned:
         absent = await self._attendance.absent()
         if not absent:
             return
-        found = [h async for h in self._listing.headers() if h.assignee in absent and waits(h)]
+        found = [
+            header
+            for one in absent
+            async for header in self._listing.headers("open", one)
+            if waits(header)
+        ]
         for header in found:
             try:
                 await self._service.change(header.id, lambda now: _freed(now, absent))
