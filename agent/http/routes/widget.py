@@ -61,12 +61,12 @@ class WidgetIn(Body):
 
 
 @router.get("/api/v1/admin/widget", tags=["admin"])
-async def read(services: ServicesDep, _admin: AdminDep) -> WidgetSettings:
+async def read_widget(services: ServicesDep, _admin: AdminDep) -> WidgetSettings:
     return await asyncio.to_thread(services.records.widget.read)
 
 
 @router.put("/api/v1/admin/widget", tags=["admin"], name="change_widget")
-async def write(services: ServicesDep, _admin: AdminDep, body: WidgetIn) -> WidgetSettings:
+async def change_widget(services: ServicesDep, _admin: AdminDep, body: WidgetIn) -> WidgetSettings:
     """Take these settings in place of the ones before; pages get them within five minutes."""
     settings = body.settings()
     await asyncio.to_thread(services.records.widget.write, settings)

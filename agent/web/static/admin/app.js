@@ -15,8 +15,9 @@ import { SignIn } from '../shared/staff/sign-in.js';
 import * as audit from './audit.js';
 import * as keys from './keys.js';
 import * as people from './people.js';
+import * as widget from './widget.js';
 
-const SECTIONS = [people, keys, audit];
+const SECTIONS = [people, keys, widget, audit];
 
 const find = (id) => document.getElementById(id);
 const session = new Session();

@@ -327,10 +327,7 @@ function tableNode({ align, head, rows }, cite) {
 
 function inlineNodes(nodes, cite) {
   return nodes.map((node, at) => {
-    if (typeof node === 'string') {
-      // A chip does not stand alone on a line: it belongs to the word before it.
-      return document.createTextNode(nodes[at + 1]?.t === 'cite' ? node.replace(/ $/, '\u00a0') : node);
-    }
+    if (typeof node === 'string') return document.createTextNode(nodes[at + 1]?.t === 'cite' ? upToLastWord(node) : node);
     switch (node.t) {
       case 'br':
         return h('br');
@@ -338,10 +335,20 @@ function inlineNodes(nodes, cite) {
         return h('code', {}, node.text);
       case 'a':
         return h('a', { href: node.href, target: '_blank', rel: 'noopener noreferrer' }, inlineNodes(node.c, cite));
-      case 'cite':
-        return node.n.map((n) => cite(n, node.n.length > 1 ? `[${n}]` : node.raw));
+      case 'cite': {
+        const before = nodes[at - 1];
+        const word = typeof before === 'string' ? before.slice(upToLastWord(before).length) : '';
+        const marks = node.n.map((n) => cite(n, node.n.length > 1 ? `[${n}]` : node.raw));
+        return word ? h('span', { class: 'held' }, word, marks) : marks;
+      }
       default:
         return h(node.t, {}, inlineNodes(node.c, cite));
     }
   });
+}
+
+/** All but a short last word, which stays on one line with the mark that follows it. */
+function upToLastWord(text) {
+  const word = /\S{1,24}\s?$/.exec(text);
+  return word && /(^|\s)$/.test(text.slice(0, word.index)) ? text.slice(0, word.index) : text;
 }

@@ -26,7 +26,9 @@ const SAID_MS = 8_000;
 const $ = (id) => document.getElementById(id);
 // What the tag on the host page says wins over what the admin set.
 const settings = new URLSearchParams(location.hash.slice(1));
-const site = JSON.parse(document.documentElement.dataset.settings);
+// A preview shows what is being set, and begins nothing.
+const preview = settings.has('preview');
+const site = preview ? {} : JSON.parse(document.documentElement.dataset.settings);
 const languages = navigator.languages ?? [navigator.language];
 const phone = matchMedia('(pointer: coarse)');
 
@@ -39,7 +41,9 @@ let drawing = false;
 const ui = {
   locale: 'en',
   t: translator('en'),
-  greeting: settings.get('greeting')?.slice(0, GREETING) ?? '',
+  get greeting() {
+    return settings.get('greeting')?.slice(0, GREETING) || (preview ? ui.t('welcome') : '');
+  },
   get suggestions() {
     return suggestions(ui.locale);
   },
@@ -81,7 +85,7 @@ menu($('menu-button'), $('menu'), () => [
 const host = connectHost(settings.get('host'), {
   visible({ open, focus }) {
     visible = open;
-    if (!open) return;
+    if (!open || preview) return;
     setUnread(0);
     begin();
     thread.toEnd();
@@ -96,6 +100,7 @@ const host = connectHost(settings.get('host'), {
     draw();
   },
   colorScheme: setColorScheme,
+  ...(preview && { look }),
   ask: (question) => typeof question === 'string' && conversation.send(question),
   reset() {
     composer.clear();
@@ -118,7 +123,8 @@ setInterval(() => conversation.outbox.items.some((item) => item.retry_at) && dra
 $('close').hidden = !host.embedded;
 document.documentElement.classList.toggle('alone', !host.embedded);
 if (!host.embedded) visible = true;
-if (visible || conversation.exists || conversation.outbox.next()) begin();
+if (!preview && (visible || conversation.exists || conversation.outbox.next())) begin();
+document.body.inert = preview;
 draw();
 host.tell('ready');
 
@@ -238,11 +244,21 @@ function setColorScheme(scheme) {
 }
 
 function setAccent(accent) {
+  const { style } = document.documentElement;
   const colours = palette(accent);
-  if (!colours) return;
-  for (const [name, light] of Object.entries(colours.light)) {
-    document.documentElement.style.setProperty(`--${name}`, `light-dark(${light}, ${colours.dark[name]})`);
+  if (!colours) style.cssText = ''; // the product's own
+  else for (const [name, light] of Object.entries(colours.light)) {
+    style.setProperty(`--${name}`, `light-dark(${light}, ${colours.dark[name]})`);
   }
+}
+
+/** What an admin is about to set, by the names of the tag's attributes. */
+function look(wishes) {
+  for (const name of ['accent', 'greeting', 'questions', 'locale']) settings.set(name, wishes[name] ?? '');
+  setAccent(wishes.accent);
+  setLocale(wishes.locale);
+  thread.clear();
+  draw();
 }
 
 /** First questions to choose from: the tag's, else the admin's in the customer's language. */

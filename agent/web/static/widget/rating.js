@@ -155,7 +155,7 @@ export class ScoreCard {
     const { t, conversation } = this.#ui;
     const rating = stars(this.#ui, t('csat'));
     const failure = h('p', { class: 'delivery failed', role: 'alert' });
-    const send = h('button', { type: 'submit', class: 'strong', hidden: true }, t('sendRating'));
+    const send = h('div', { class: 'buttons', hidden: true }, h('button', { type: 'submit', class: 'strong' }, t('sendRating')));
     rating.changed(() => { send.hidden = false; });
     let busy = false; // a disabled button would lose the focus
     return h('form', {
@@ -170,7 +170,7 @@ export class ScoreCard {
           busy = false;
         }
       },
-    }, rating.nodes, failure, h('div', { class: 'buttons' }, send));
+    }, rating.nodes, failure, send);
   }
 }
 

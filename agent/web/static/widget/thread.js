@@ -31,7 +31,9 @@ export class Thread {
     this.#newest = newest;
     scroll.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     newest.addEventListener('click', () => this.toEnd(true));
-    new ResizeObserver(() => this.#atEnd && this.toEnd()).observe(scroll);
+    const grown = new ResizeObserver(() => this.#atEnd && this.toEnd());
+    grown.observe(scroll);
+    grown.observe(log); // a form opened in it
   }
 
   /** Everything is drawn anew: another language. */

@@ -55,6 +55,10 @@ export class Session extends EventTarget {
     return this.#asking(this.#api.post(path, body, options));
   }
 
+  put(path, body) {
+    return this.#asking(this.#api.request('PUT', path, { body }));
+  }
+
   patch(path, body) {
     return this.#asking(this.#api.request('PATCH', path, { body }));
   }
