@@ -4,8 +4,10 @@
  * Invariant: a preview begins no conversation, and customers see nothing before it is saved.
  */
 
-import { h } from '../shared/dom.js';
+import { h, icon } from '../shared/dom.js';
+import { ICONS } from '../shared/icons.js';
 import { button, choice, field } from '../shared/staff/dialogs.js';
+import { palette } from '../widget/colour.js';
 import { head } from './parts.js';
 
 export const id = 'widget';
@@ -15,7 +17,7 @@ const SETTINGS = '/api/v1/admin/widget';
 const OWN_COLOUR = '#14565c';
 const QUESTIONS = 4;
 const LANGUAGES = [['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español'], ['zh', '中文']];
-const SIDES = [['right', 'Right', 'Below on the right, where most chats are.'], ['left', 'Left', 'Below on the left.']];
+const SIDES = [['right', 'Right', 'At the bottom right.'], ['left', 'Left', 'At the bottom left.']];
 
 export async function open(panel, { session, say }) {
   const kept = await session.get(SETTINGS);
@@ -61,7 +63,7 @@ export async function open(panel, { session, say }) {
     words.replaceChildren(
       field('Greeting', greeting, 'The first thing the assistant says. Empty: its own greeting, which says that it is an AI. Say so too.'),
       h('fieldset', { class: 'questions' }, h('legend', {}, 'First questions'),
-        h('p', { class: 'hint' }, 'Buttons under the greeting, at most four. A language without any shows those of the language for everybody else.'), lines));
+        h('p', { class: 'hint' }, 'Buttons under the greeting, at most four. A language without any shows those of the language above.'), lines));
   }
   write();
 
@@ -83,7 +85,7 @@ export async function open(panel, { session, say }) {
     h('div', { class: 'colour-row' }, colour, ownColour),
     h('p', { class: 'hint' }, 'Text on it turns black or white, and it is darkened or lightened where text in it would be hard to read.')),
   side,
-  field('Language for everybody else', fallback, 'For customers whose browser speaks none of the five languages.'),
+  field('Language otherwise', fallback, 'For customers whose browser asks for none of the five languages.'),
   h('div', { class: 'group' }, field('Words in', which), words),
   error,
   h('div', { class: 'widget-save' }, h('button', { type: 'submit', class: 'strong' }, 'Save'), saved));
@@ -114,7 +116,7 @@ function tag() {
 
 class Preview {
   #frame = h('iframe', { title: 'Preview of the chat', tabindex: '-1', 'aria-hidden': 'true' });
-  #launcher = h('span', { class: 'launcher', 'aria-hidden': 'true' });
+  #launcher = h('span', { class: 'launcher', 'aria-hidden': 'true' }, icon(ICONS.chat));
   #scheme = 'light';
   #last = null;
   #ready = false;
@@ -150,7 +152,9 @@ class Preview {
       accent: settings.colour, locale: language, greeting: settings.greetings[language]?.trim(), questions: questions.join('|'),
     };
     this.#stage.classList.toggle('left', settings.position === 'left');
-    this.#launcher.style.setProperty('--chosen', settings.colour ?? OWN_COLOUR);
+    const colour = settings.colour ?? OWN_COLOUR;
+    this.#launcher.style.setProperty('--chosen', colour);
+    this.#launcher.style.setProperty('--on-chosen', palette(colour).light['on-accent']);
     this.#tell('look', this.#last);
   }
 

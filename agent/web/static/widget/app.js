@@ -264,6 +264,6 @@ function look(wishes) {
 /** First questions to choose from: the tag's, else the admin's in the customer's language. */
 function suggestions(locale) {
   const own = settings.get('questions')?.split('|').map((text) => text.trim()).filter(Boolean);
-  const { suggested_questions: byLanguage = {}, default_locale: other } = site;
+  const { suggested_questions: byLanguage = {}, default_locale: other = 'en' } = site;
   return (own ?? byLanguage[locale.slice(0, 2)] ?? byLanguage[other] ?? []).slice(0, QUESTIONS);
 }
