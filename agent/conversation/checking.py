@@ -12,6 +12,7 @@ from typing import Final
 from agent.domain import Citation, Outcome
 from agent.policy import grounding, guardrails
 from agent.policy.citing import CitingStream
+from agent.policy.premises import is_about, repeats
 from knowledge_base.model import Passage
 
 _ENGLISH: Final = frozenset({"the", "is", "you", "to", "of", "and", "a"})
@@ -21,6 +22,8 @@ _LEADS_NOWHERE: Final = re.compile(
     r"(?:^|(?<=[.!?\n]))[^.!?\n]*:\s*$"
 )  # what it led to was left out
 _QUOTE: Final = 300
+_HEADING: Final = re.compile(r"(?m)^#+ .*$")
+_AGREES: Final = re.compile(r"yes\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,19 @@ class Checked:
 
 
 def check(
-    answer: CitingStream, passages: Sequence[Passage], *, refusal: str, cut_off: bool
+    answer: CitingStream,
+    passages: Sequence[Passage],
+    *,
+    refusal: str,
+    cut_off: bool,
+    mistaken: str | None = None,
 ) -> Checked:
     """`passages` are what the answer was written from, the best first. `cut_off`: the answer ran
-    into its length limit, so its last sentence is not whole."""
+    into its length limit, so its last sentence is not whole. `mistaken`: what the customer takes
+    for granted and the first passage contradicts; an answer that accepts it gives way to what the
+    passage says of it."""
+    if mistaken is not None:
+        return _correction(answer, passages, mistaken, refusal=refusal, cut_off=cut_off)
     if not answer.text.strip() or _declines_at_once(answer.sentences):
         return Checked(refusal, "refused", replaced=True)
     bad = set(answer.faults) | {s for s in answer.sentences if guardrails.declines(s)}
@@ -54,6 +66,35 @@ def check(
     if not kept.used():
         return Checked(refusal, "refused", replaced=True)
     return Checked(text, "answered", _citations(kept, passages), replaced=True)
+
+
+def _correction(
+    answer: CitingStream,
+    passages: Sequence[Passage],
+    mistaken: str,
+    *,
+    refusal: str,
+    cut_off: bool,
+) -> Checked:
+    """The answer if it stands and does not accept the mistake, else the policy's own words."""
+    accepted = {s for s in answer.sentences if repeats(s, mistaken) or _AGREES.match(s)}
+    rest = check(answer, passages, refusal="", cut_off=cut_off) if not accepted else None
+    if rest is not None and rest.outcome == "answered":
+        return rest
+    quoted = _with_its_list(grounding.quote([mistaken], passages[0].text), passages[0].text)
+    if not is_about(mistaken, quoted):
+        return Checked(refusal, "refused", replaced=True)
+    said = _HEADING.sub("", quoted).strip()
+    return Checked(f"{said} [1]", "answered", (_citation(1, passages[0], quoted),), replaced=True)
+
+
+def _with_its_list(quoted: str, passage: str) -> str:
+    """A quote that ends in a colon says nothing without what follows."""
+    if not quoted.endswith(":"):
+        return quoted
+    begins = passage.find(quoted)
+    whole = passage[begins : begins + len(quoted) + _QUOTE]
+    return whole if begins + len(whole) == len(passage) else whole.rpartition("\n")[0] or quoted
 
 
 def _declines_at_once(sentences: Sequence[str]) -> bool:

@@ -28,6 +28,7 @@ from agent.policy.citing import without_markers
 from agent.policy.guardrails import mentions_dates
 from agent.policy.language import NAMES, language_of
 from agent.policy.parts import second_passage
+from agent.policy.premises import is_about
 from agent.prompting import Prompts
 from knowledge_base.model import Hit, Passage
 
@@ -52,6 +53,10 @@ TRUSTED_SCORE: Final = 0.5
 CLOSE: Final = 0.05
 JUDGED: Final = 3
 SECONDS: Final = 4
+CLAIMED: Final = 2
+# Below it the model does not agree with a claim: of 43 about the sample company none of the 20 true
+# ones (0.55 and more) and 21 of the 23 false ones (python -m tests.benchmarks.claims).
+AGREED: Final = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class Reader:
         self._zone = ZoneInfo(time_zone)
         self._answer_lead = prompts.render("answer_lead")
         self._judge_lead = prompts.render("answer_judge")
+        self._agrees_lead = prompts.render("answer_agrees")
         self._translate_lead = prompts.render("answer_translate")
         self._decide_lead = prompts.render("answer_decide")
         self._clarify_lead = prompts.render("answer_clarify")
@@ -162,8 +168,7 @@ class Reader:
     def _with_second(self, question: Question, chosen: Hit, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         others = [hit for hit in hits[:SECONDS] if hit is not chosen]
         texts = [f"{hit.passage.title} {hit.passage.text}" for hit in others]
-        said = f"{chosen.passage.title} {chosen.passage.section or ''} {chosen.passage.text}"
-        second = second_passage(question.content, said, texts)
+        second = second_passage(question.content, _whole(chosen.passage), texts)
         return (chosen,) if second is None else (chosen, others[second])
 
     def request(
@@ -172,13 +177,18 @@ class Reader:
         hits: Sequence[Hit],
         priority: Priority = Priority.CUSTOMER,
         begins: str | None = None,
+        mistaken: str | None = None,
     ) -> GenerationRequest:
         """Asks for the answer from the passages, and how likely each of its tokens was; the date
-        stands behind all that is shared. `begins`: the answer's first word, if it is decided."""
+        stands behind all that is shared. `begins`: the answer's first word, if it is decided;
+        `mistaken`: what the customer takes for granted and the passages contradict."""
         said = [
             *self._recent(question.history),
             self._asked(
-                question.content, question.asked_at, begins, _is_return(question.history[-1:])
+                *(question.content, question.asked_at),
+                returned=_is_return(question.history[-1:]),
+                begins=begins,
+                mistaken=mistaken,
             ),
         ]
         has_lead = said[0].role == "user"
@@ -216,6 +226,42 @@ class Reader:
         )
         words = await self._first_word(judging, permit)
         return round(1 - min(words["no"], 1.0), 4)
+
+    async def agrees(
+        self,
+        claim: str,
+        hits: Sequence[Hit],
+        permit: Permit | None = None,
+        priority: Priority = Priority.CUSTOMER,
+    ) -> float:
+        """The model's own probability that the passages say what the claim says. What they say
+        nothing of is as unlikely as what they contradict."""
+        asked = ChatMessage.of("user", self._agrees_lead, f"“{claim}”")
+        request = GenerationRequest(
+            (self._shared(*(hit.passage for hit in hits)), asked),
+            max_tokens=1,
+            logprobs=20,
+            shared_pieces=2 + len(hits),
+            priority=priority,
+        )
+        words = await self._first_word(request, permit)
+        known = words["yes"] + words["no"]
+        return words["yes"] / known if known else 1.0  # no word on it: nothing to correct
+
+    async def contradicting(
+        self,
+        claim: str,
+        hits: Sequence[Hit],
+        permit: Permit | None = None,
+        priority: Priority = Priority.CUSTOMER,
+    ) -> Hit | None:
+        """The passage that says otherwise than the claim: the best that is about it, if none that
+        is agrees."""
+        about = [hit for hit in hits[:JUDGED] if is_about(claim, _whole(hit.passage))][:CLAIMED]
+        for hit in about:
+            if await self.agrees(claim, (hit,), permit, priority) >= AGREED:
+                return None
+        return about[0] if about else None
 
     async def decide(
         self,
@@ -292,13 +338,20 @@ class Reader:
         return ChatMessage.of("system", self._prompts.render("answer_system"), *excerpts)
 
     def _asked(
-        self, question: str, at: datetime, begins: str | None = None, returned: bool = False
+        self,
+        question: str,
+        at: datetime,
+        *,
+        returned: bool,
+        begins: str | None = None,
+        mistaken: str | None = None,
     ) -> ChatMessage:
         language = language_of(question)
         asked = self._prompts.render(
             "answer_question",
             question=question,
             begins=begins,
+            mistaken=mistaken,
             returned=returned,
             today=f"{at.astimezone(self._zone):%d %B %Y}" if mentions_dates(question) else None,
             language=NAMES[language] if language not in (None, "en") else None,
@@ -344,6 +397,10 @@ def _is_return(before: Sequence[Message]) -> bool:
 
 def _score(hits: Sequence[Hit]) -> float:
     return hits[0].score if hits else 0.0
+
+
+def _whole(passage: Passage) -> str:
+    return f"{passage.title} {passage.section or ''} {passage.text}"
 
 
 class Kept:

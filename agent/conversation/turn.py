@@ -35,6 +35,7 @@ from agent.policy.cases import (
     own_case,
 )
 from agent.policy.citing import CitingStream
+from agent.policy.premises import premise_of
 from agent.prompting import Prompts
 from knowledge_base.library import Library
 from knowledge_base.model import Passage
@@ -126,6 +127,13 @@ class _Turn:
             recalled = await self.by.memory.recall(self.question, hits)
             if recalled is not None:
                 return self._repeat(recalled)
+        premise = premise_of(self.question.content)
+        if premise is not None:
+            wrong = await self.by.reader.contradicting(premise, hits, self.permit, self.priority)
+            if wrong is not None:
+                choice = Choice((wrong,), wrong.score)
+                self.reply.chose(choice)
+                return self._write(about, choice, mistaken=premise)
         if case is not None and case.asked:
             choice = self.by.reader.go_on(hits)
         else:
@@ -190,7 +198,11 @@ class _Turn:
         yield self.reply.done(asked, "clarify")
 
     async def _write(
-        self, about: Question, choice: Choice, decision: Decision | None = None
+        self,
+        about: Question,
+        choice: Choice,
+        decision: Decision | None = None,
+        mistaken: str | None = None,
     ) -> Parts:
         """The model's answer from the chosen passages, cited while it streams, checked at its end;
         one that is not sure enough goes to a person as well."""
@@ -198,7 +210,7 @@ class _Turn:
         passages = [hit.passage for hit in choice.hits]
         citing = CitingStream([passage.text for passage in passages], self._background(passages))
         begins = decision and decision.capitalize()
-        request = self.by.reader.request(about, choice.hits, self.priority, begins)
+        request = self.by.reader.request(about, choice.hits, self.priority, begins, mistaken)
         async for part in self.by.engine.generate(request, self.permit):
             if isinstance(part, Finished):
                 reply.finished(part)
@@ -211,7 +223,7 @@ class _Turn:
         if shown := citing.finish():
             yield ReplyText(shown)
         refusal = self.by.prompts.say("refusal", language)
-        checked = check(citing, passages, refusal=refusal, cut_off=reply.cut_off)
+        checked = check(citing, passages, refusal=refusal, cut_off=reply.cut_off, mistaken=mistaken)
         if checked.said is not None:
             yield ReplyText(checked.said)
         text, outcome = checked.text, checked.outcome

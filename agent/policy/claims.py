@@ -17,10 +17,19 @@ _NOT: Final = re.compile(r"\b(?:not|no|never|cannot|none|nor|neither)\b|n['’]t
 # What says no without a "not": with one of these in either, nothing can be told by counting.
 _HIDDEN: Final = re.compile(
     r"\b(?:without|unless|except|only|forbid\w*|prohibit\w*|exclud\w*|refus\w*|den(?:y|ied|ies)|"
-    r"declin\w*|unable|im\w+ible|free|lacks?|fails?|until|instead|rather|but|if)\b",
+    r"declin\w*|unable|optional|im\w+ible|free|lacks?|fails?|until|instead|rather|but|if)\b",
     re.IGNORECASE,
 )
 _NEARLY_COPIED: Final = 0.85
+
+
+def may_differ(sentence: str, other: str) -> bool:
+    """True if one of the two has a word that can turn what it says round, and the other has not."""
+    ours, theirs = (
+        {match.lower() for match in (*_NOT.findall(text), *_HIDDEN.findall(text))}
+        for text in (sentence, other)
+    )
+    return bool(ours ^ theirs)
 
 
 def names(text: str) -> set[str]:

@@ -44,6 +44,18 @@ def test_ask_prints_one_message_as_json(product: Product) -> None:
     assert any("35" in citation["quote"] for citation in message["citations"])
 
 
+def test_what_a_customer_takes_for_granted_and_the_policy_denies_is_corrected(
+    product: Product,
+) -> None:
+    claim = "Your colleague told me a password reset link is valid for 24 hours, right?"
+    asked = product.command("ask", claim, "--json")
+    message = json.loads(asked.stdout)
+    assert message["outcome"] == "answered"
+    assert "30 minutes" in message["content"]
+    assert not message["content"].startswith("Yes")
+    assert any("30 minutes" in citation["quote"] for citation in message["citations"])
+
+
 def test_ask_shows_its_sources_in_the_terminal(product: Product) -> None:
     asked = product.command("ask", "How much is the fee for bringing my first pet?")
     assert asked.returncode == 0, asked.stderr

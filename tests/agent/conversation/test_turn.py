@@ -1,7 +1,7 @@
 """A turn on a case of the customer's own, with a model whose words are given and a real library."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,19 +48,24 @@ class OneWord(ScriptedBackend):
 
 
 @pytest.fixture
-async def unclear(tmp_path: Path) -> AsyncIterator[tuple[Answerer, OneWord]]:
-    backend = OneWord("Unclear")
-    engine = LlamaEngine(
-        backend, name="scripted", sha256="1", settings=EngineSettings(shutdown_grace_s=0.0)
-    )
+def library(tmp_path: Path) -> Iterator[Library]:
     with Library.open(
         KnowledgeSettings(data_dir=tmp_path), HashedTrigrams(), "trigrams"
     ) as library:
         library.add_texts([("rate.md", RULE, "Apprentice rate")], source="test", publish=True)
-        yield (
-            Answerer(engine=engine, library=library, prompts=Prompts(company="T"), time_zone="UTC"),
-            backend,
-        )
+        yield library
+
+
+@pytest.fixture
+async def unclear(library: Library) -> AsyncIterator[tuple[Answerer, OneWord]]:
+    backend = OneWord("Unclear")
+    engine = LlamaEngine(
+        backend, name="scripted", sha256="1", settings=EngineSettings(shutdown_grace_s=0.0)
+    )
+    yield (
+        Answerer(engine=engine, library=library, prompts=Prompts(company="T"), time_zone="UTC"),
+        backend,
+    )
     await engine.close()
 
 
@@ -110,3 +115,45 @@ async def test_the_same_is_never_asked_twice(unclear: tuple[Answerer, OneWord]) 
     history = (said("customer", QUESTION), said("ai_agent", ASKED_BACK))
     done = await answered(unclear[0], Question("I don't know", history))
     assert done.message.content != ASKED_BACK
+
+
+class Disagrees(OneWord):
+    """Agrees with no statement, and answers as told."""
+
+    def __init__(self, says: str) -> None:
+        super().__init__("no")
+        self.says = says
+
+    def reply(self, prompt: str) -> str:
+        return "NO" if "agree with this statement" in prompt else self.says
+
+
+CLAIMED = "Since apprentices are entitled to the rate in any year, how do I get it in my third?"
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (
+            "You are entitled in the first year of your apprenticeship.",
+            "You are entitled in the first year",
+        ),
+        ("Yes, apprentices are entitled to the rate in any year.", "under 19"),
+        ("Apprentices are entitled to the rate in any year.", "under 19"),
+    ],
+)
+async def test_a_false_premise_is_corrected_and_never_accepted(
+    library: Library, says: str, told: str
+) -> None:
+    engine = LlamaEngine(
+        Disagrees(says), name="s", sha256="1", settings=EngineSettings(shutdown_grace_s=0.0)
+    )
+    answerer = Answerer(
+        engine=engine, library=library, prompts=Prompts(company="T"), time_zone="UTC"
+    )
+    done = await answered(answerer, Question(CLAIMED))
+    await engine.close()
+    assert done.message.outcome == "answered"
+    assert told in done.message.content
+    assert "any year" not in done.message.content
+    assert done.message.citations[0].quote.replace("- ", "* ") in RULE
