@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from agent.settings import load_settings
 from agent.weights.store import resolve
+
+settings.register_profile("no timing decides", deadline=None)
+settings.load_profile("no timing decides")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from typing import Any, Final
 import httpx
 
 from agent.benchmark.items import Item, Items
-from agent.conversation.reading import Question, Reader
+from agent.conversation.question import Question
+from agent.conversation.reading import Reader
 from agent.errors import FrontdeskError, SetupError
 from agent.generation import tuned
 from agent.generation.drafting import TYPICAL

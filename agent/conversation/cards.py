@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from agent.conversation import transitions, writing
-from agent.conversation.reading import Question
+from agent.conversation.question import Question
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, ReplyDone
 from agent.domain import Conversation, Event, Message, new_id

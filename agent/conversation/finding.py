@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agent.conversation.reading import TRUSTED_SCORE, Question, Reader
+from agent.conversation.question import Question
+from agent.conversation.reading import TRUSTED_SCORE, Reader
 from agent.generation.requests import Permit, Priority
 from agent.policy import guardrails
 from agent.policy.cases import Case

@@ -20,7 +20,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
-from agent.conversation.reading import Question
+from agent.conversation.question import Question
 from agent.domain import Citation, Message
 from agent.errors import StoreUnavailable
 from agent.policy import claims, grounding, guardrails

@@ -9,11 +9,12 @@ like its last one, so an engine that keeps what it computed computes little more
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from agent.conversation.question import Question, is_return
 from agent.domain import Message
 from agent.generation.requests import (
     ChatMessage,
@@ -31,8 +32,6 @@ from agent.policy.parts import second_passage
 from agent.policy.premises import is_about
 from agent.prompting import Prompts
 from knowledge_base.model import Hit, Passage
-
-Audience = Literal["public", "staff"]
 
 HISTORY_MESSAGES: Final = 4
 HISTORY_CHARACTERS: Final = 600  # some 150 tokens
@@ -74,26 +73,6 @@ class Thresholds:
 
 
 DEFAULTS: Final = Thresholds()
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`history` is what was said before, oldest first, without the question itself. `session`
-    names the conversation to the engine, None if nothing is to be kept for it. A question about
-    dates is put with the day of `asked_at`: of the message, not of the moment, so that a reply that
-    is written again and the next question's history read the same."""
-
-    content: str
-    history: tuple[Message, ...] = ()
-    locale: str | None = None
-    audience: Audience = "public"
-    session: str | None = None
-    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @property
-    def language(self) -> str | None:
-        """What the customer writes in, else what their browser is set to."""
-        return language_of(self.content) or self.locale
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +165,7 @@ class Reader:
             *self._recent(question.history),
             self._asked(
                 *(question.content, question.asked_at),
-                returned=_is_return(question.history[-1:]),
+                returned=is_return(question.history[-1:]),
                 begins=begins,
                 mistaken=mistaken,
             ),
@@ -371,28 +350,12 @@ class Reader:
                 continue
             room -= len(text)
             if message.role == "customer":
-                returned = _is_return(history[max(at - 1, 0) : at])
+                returned = is_return(history[max(at - 1, 0) : at])
                 asked_at = datetime.fromisoformat(message.created_at)
                 recent.append(self._asked(text, asked_at, returned=returned))
             else:
                 recent.append(ChatMessage.of("assistant", text))
         return recent[::-1]
-
-
-def returns_first(messages: Sequence[Message]) -> list[Message]:
-    """What the customer had written when a person gave the conversation back is answered behind
-    that: each such notice stands before it."""
-    ordered: list[Message] = []
-    for message in messages:
-        at = len(ordered)
-        while message.notice == "returned" and at and ordered[at - 1].role == "customer":
-            at -= 1
-        ordered.insert(at, message)
-    return ordered
-
-
-def _is_return(before: Sequence[Message]) -> bool:
-    return bool(before) and before[-1].notice == "returned"
 
 
 def _score(hits: Sequence[Hit]) -> float:

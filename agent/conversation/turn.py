@@ -13,7 +13,8 @@ from typing import Final
 from agent.conversation.checking import check
 from agent.conversation.finding import REMEMBERED, Finder
 from agent.conversation.memory import AnswerMemory, Recalled
-from agent.conversation.reading import DEFAULTS, Choice, Kept, Question, Reader, Thresholds
+from agent.conversation.question import Question
+from agent.conversation.reading import DEFAULTS, Choice, Kept, Reader, Thresholds
 from agent.conversation.reply import Reply, ReplyDone, ReplyText
 from agent.domain import AnswerRecord, HandoffReason, Outcome, Piece
 from agent.generation.requests import (

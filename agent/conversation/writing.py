@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from agent.conversation import transitions
-from agent.conversation.reading import returns_first
+from agent.conversation.question import returns_first
 from agent.conversation.reception import Reception
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone

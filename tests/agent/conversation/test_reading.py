@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.conversation.reading import CLOSE, TRUSTED_SCORE, Question, Reader
+from agent.conversation.question import Question
+from agent.conversation.reading import CLOSE, TRUSTED_SCORE, Reader
 from agent.domain import Message
 from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.requests import Finished, GenerationRequest, TokenLogprob
