@@ -13,11 +13,13 @@ from agent.http import errors
 from agent.http.audit import AuditTrail
 from agent.http.limits import BodyLimit
 from agent.http.middleware import CustomersCors, RequestLog, SecurityHeaders
+from agent.http.oidc import Provider
 from agent.http.routes import (
     admin,
     backstage,
     conversations,
     health,
+    oidc,
     openai,
     pages,
     sessions,
@@ -25,6 +27,7 @@ from agent.http.routes import (
     widget,
 )
 from agent.services import Services
+from agent.settings import Settings
 
 
 def create_app(services: Services) -> FastAPI:
@@ -37,9 +40,11 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
+    app.state.provider = _provider(services.settings)
     app.state.closing = asyncio.Event()
     errors.install(app)
-    for routes in (conversations, sessions, staff, admin, backstage, widget, openai, health, pages):
+    people = (sessions, oidc, staff, admin, backstage)
+    for routes in (conversations, *people, widget, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)
     # The last added is the outermost: headers and CORS are on every answer, errors included.
@@ -49,3 +54,12 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(CustomersCors)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _provider(settings: Settings) -> Provider | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    secret = settings.oidc_client_secret
+    return Provider(
+        settings.oidc_issuer, settings.oidc_client_id, secret.get_secret_value() if secret else ""
+    )

@@ -157,6 +157,7 @@ def _outbound(settings: Settings) -> list[Finding]:
         "records": settings.database_url,
         "policies": settings.chroma_url,
         "answers": settings.engine_url,
+        "sign-ins": settings.oidc_issuer,
     }
     findings = [
         Finding("note", "would contact", f"{_host(url)} for {reason}, as you set it")

@@ -119,6 +119,8 @@ def _first_admin(settings: Settings, services: Services, url: str) -> str:
     only the owner reads, for what is printed may end in a log."""
     file = settings.data_dir / "first-admin"
     file.unlink(missing_ok=True)
+    if not settings.password_sign_in:
+        return ""  # FRONTDESK_OIDC_ROLES says who is one
     token = services.records.people.invite_first_admin()
     if token is None:
         return ""

@@ -9,10 +9,11 @@ import os
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agent.errors import SetupError
@@ -68,6 +69,24 @@ class Settings(BaseSettings):
         ("127.0.0.1", "::1"),
         description="Proxies (addresses or networks, comma-separated) whose X-Forwarded-For is "
         "believed, for the audit log and the sign-in's limits.",
+    )
+    public_url: str | None = Field(
+        None, description="Where browsers reach Frontdesk, for the way back from the provider."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect provider by which staff may sign in (its issuer's URL)."
+    )
+    oidc_client_id: str | None = Field(None, description="Client id at that provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Client secret at that provider."
+    )
+    oidc_roles: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Roles of people whom nobody invited: boss@example.org=admin, "
+        "@example.org=staff; others are refused.",
+    )
+    password_sign_in: bool = Field(
+        True, description="Sign-in by password; may be off where FRONTDESK_OIDC_ISSUER is set."
     )
     audit_days: int = Field(365, ge=1, description="Days for which the audit log is kept.")
     time_zone: str = Field("UTC", description="Zone whose calendar dates policies follow.")
@@ -133,7 +152,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @field_validator("widget_origins", "trusted_proxies", mode="before")
+    @field_validator("widget_origins", "trusted_proxies", "oidc_roles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -149,6 +168,33 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError("use addresses or networks like 10.0.0.0/8") from error
         return value
+
+    @field_validator("oidc_issuer", "public_url")
+    @classmethod
+    def _safe(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+            if not parts.hostname or not (parts.scheme == "https" or local):
+                raise ValueError("use an address that begins with https://")
+        return value
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _who_is_what(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            who, is_, role = one.rpartition("=")
+            if not is_ or "@" not in who or role.strip() not in ("staff", "supervisor", "admin"):
+                raise ValueError("use pairs like boss@example.org=admin or @example.org=staff")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError("FRONTDESK_OIDC_ISSUER needs _CLIENT_ID and _CLIENT_SECRET beside it")
+        if not self.password_sign_in and not self.oidc_issuer:
+            raise ValueError("FRONTDESK_PASSWORD_SIGN_IN=0 needs FRONTDESK_OIDC_ISSUER")
+        return self
 
     @field_validator("time_zone")
     @classmethod
@@ -183,5 +229,6 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors()[0]
-        name = "FRONTDESK_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise SetupError(f"{name}: {first['msg']}. See the settings table in the README.") from None
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        which = f"FRONTDESK_{name}: " if name else ""
+        raise SetupError(f"{which}{first['msg']}. See the settings table in the README.") from None

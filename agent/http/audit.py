@@ -35,6 +35,7 @@ class Noted:
     actor: Actor | None = None
     subject: str | None = None
     detail: str | None = None
+    status: int | None = None
 
 
 def note(
@@ -43,12 +44,15 @@ def note(
     actor: Actor | None = None,
     subject: str | None = None,
     detail: str | None = None,
+    status: int | None = None,
 ) -> None:
-    """Says who acts; what it is done to, where the path does not; what changes, never its words."""
+    """Says who acts; what it is done to, where the path does not; what changes, never its words;
+    how it ended, where a browser is told more kindly than by a status."""
     noted = request.scope["state"]["audit"]
     noted.actor = actor or noted.actor
     noted.subject = subject or noted.subject
     noted.detail = detail or noted.detail
+    noted.status = status or noted.status
 
 
 class AuditTrail:
@@ -92,7 +96,7 @@ async def _record(scope: Scope, noted: Noted, status: int) -> None:
         action=action_of(route.path, route.name),
         subject=noted.subject or " ".join(map(str, scope.get("path_params", {}).values())) or None,
         detail=noted.detail,
-        status=status,
+        status=noted.status or status,
         address=client_address(Request(scope), services.settings.trusted_networks),
     )
     try:

@@ -31,7 +31,7 @@ _LONGEST_PASSWORD: Final = 1024  # Argon2 reads all of it
 _LONGEST_NAME: Final = 100
 _NONE: Final = ""  # the hash of no password
 
-_users = Table(
+users = Table(
     "users",
     metadata,
     Column("id", String(64), primary_key=True),
@@ -96,14 +96,14 @@ class Wish(Noun):
 
 def _reigns() -> ColumnElement[bool]:
     """Admins who can come in."""
-    enters = (_users.c.password != _NONE) | _users.c.oidc_subject.is_not(None)
-    return (_users.c.role == "admin") & _users.c.deactivated_at.is_(None) & enters
+    enters = (users.c.password != _NONE) | users.c.oidc_subject.is_not(None)
+    return (users.c.role == "admin") & users.c.deactivated_at.is_(None) & enters
 
 
 class People:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lockout = Lockout(database)
+        self.lockout = Lockout(database)
         self.sessions = Sessions(database)
         self._passwords = PasswordHasher()
         # What an unknown e-mail's password is compared with, so that the answer takes as long.
@@ -128,26 +128,26 @@ class People:
         }
         try:
             with self._database.begin() as connection:
-                connection.execute(insert(_users).values(values))
-                row = connection.execute(select(_users).where(_users.c.id == values["id"])).one()
+                connection.execute(insert(users).values(values))
+                row = connection.execute(select(users).where(users.c.id == values["id"])).one()
         except IntegrityError as error:
             raise Conflict("There is a user with this e-mail address already.") from error
         return _user(row)
 
     def get(self, user_id: str) -> User | None:
         with self._database.begin() as connection:
-            row = connection.execute(select(_users).where(_users.c.id == user_id)).one_or_none()
+            row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
         return None if row is None else _user(row)
 
     def by_email(self, email: str) -> User | None:
-        query = select(_users).where(_users.c.email == _mailbox(email))
+        query = select(users).where(users.c.email == _mailbox(email))
         with self._database.begin() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _user(row)
 
     def everybody(self) -> list[User]:
         with self._database.begin() as connection:
-            return [_user(row) for row in connection.execute(select(_users).order_by("email"))]
+            return [_user(row) for row in connection.execute(select(users).order_by("email"))]
 
     def change(self, user_id: str, wish: Wish) -> User:
         """Who is deactivated is signed out everywhere. Raises NotFound, and Conflict where nobody
@@ -156,15 +156,15 @@ class People:
         with self._database.begin() as connection:
             # PostgreSQL holds two admins who demote each other at once apart here; in SQLite, the
             # condition of the one update does.
-            admins = select(_users.c.id).where(_reigns())
+            admins = select(users.c.id).where(_reigns())
             connection.execute(admins.with_for_update())
-            changed = _users.c.id == user_id
+            changed = users.c.id == user_id
             if wish.active is False or wish.role in ("staff", "supervisor"):
-                others = admins.where(_users.c.id != user_id).correlate(None).exists()
+                others = admins.where(users.c.id != user_id).correlate(None).exists()
                 changed &= ~_reigns() | others
-            statement = update(_users).where(changed).values(values)
+            statement = update(users).where(changed).values(values)
             done = not values or connection.execute(statement).rowcount
-            row = connection.execute(select(_users).where(_users.c.id == user_id)).one_or_none()
+            row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
             if row is None:
                 raise NotFound("There is no such user.")
             if not done:
@@ -186,7 +186,7 @@ class People:
         token = token_urlsafe(32)
         with self._database.begin() as connection:
             connection.execute(delete(_invitations).where(_invitations.c.user_id.is_(None)))
-            if connection.scalar(select(_users.c.id).where(_reigns()).limit(1)) is not None:
+            if connection.scalar(select(users.c.id).where(_reigns()).limit(1)) is not None:
                 return None
             _invite(connection, token, "admin", None)
         return token
@@ -196,7 +196,7 @@ class People:
         Conflict for somebody who may not come in."""
         token = token_urlsafe(32)
         with self._database.begin() as connection:
-            row = connection.execute(select(_users).where(_users.c.id == user_id)).one_or_none()
+            row = connection.execute(select(users).where(users.c.id == user_id)).one_or_none()
             if row is None:
                 raise NotFound("There is no such user.")
             if row.deactivated_at is not None:
@@ -219,7 +219,7 @@ class People:
         with self._database.begin() as connection:
             if connection.execute(delete(_invitations).where(known)).rowcount == 1:
                 return user
-            connection.execute(delete(_users).where(_users.c.id == user.id))  # somebody was faster
+            connection.execute(delete(users).where(users.c.id == user.id))  # somebody was faster
         raise NotAuthorized("This link was used just now.")
 
     def _choose_password(self, token: str, user_id: str, hashed: str) -> User:
@@ -227,18 +227,18 @@ class People:
         with self._database.begin() as connection:
             if connection.execute(used).rowcount != 1:
                 raise NotAuthorized("This link was used just now.")
-            theirs = _users.c.id == user_id
-            connection.execute(update(_users).where(theirs).values(password=hashed))
+            theirs = users.c.id == user_id
+            connection.execute(update(users).where(theirs).values(password=hashed))
             self.sessions.end_all(connection, user_id)
-            user = _user(connection.execute(select(_users).where(theirs)).one())
-            self._lockout.forgive(connection, lockout.account(user.email))
+            user = _user(connection.execute(select(users).where(theirs)).one())
+            self.lockout.forgive(connection, lockout.account(user.email))
         return user
 
     # -- signing in
 
     def verify_password(self, email: str, password: str) -> User | None:
         """The user, if the password is theirs; takes as long if there is no such user."""
-        query = select(_users).where(_users.c.email == _mailbox(email))
+        query = select(users).where(users.c.email == _mailbox(email))
         with self._database.begin() as connection:
             row = connection.execute(query).one_or_none()
         enters = row is not None and row.password != _NONE and row.deactivated_at is None
@@ -256,24 +256,24 @@ class People:
         tried = [lockout.account(_mailbox(email))]
         if origin.address:
             tried.append(lockout.address(origin.address))
-        self._lockout.require_open(*tried)
+        self.lockout.require_open(*tried)
         user = self.verify_password(email, password[:_LONGEST_PASSWORD])
         if user is None:
-            self._lockout.failed(*tried)
+            self.lockout.failed(*tried)
             return None
         return self.enter(user.id, origin)
 
     def enter(self, user_id: str, origin: Origin) -> tuple[User, str]:
         """A new session of somebody who has proved who they are."""
         with self._database.begin() as connection:
-            theirs = _users.c.id == user_id
-            connection.execute(update(_users).where(theirs).values(signed_in_at=now()))
-            user = _user(connection.execute(select(_users).where(theirs)).one())
-            self._lockout.forgive(connection, lockout.account(user.email))
+            theirs = users.c.id == user_id
+            connection.execute(update(users).where(theirs).values(signed_in_at=now()))
+            user = _user(connection.execute(select(users).where(theirs)).one())
+            self.lockout.forgive(connection, lockout.account(user.email))
             return user, self.sessions.start(connection, user_id, origin)
 
     def is_locked(self, email: str) -> bool:
-        return self._lockout.is_locked(lockout.account(_mailbox(email)))
+        return self.lockout.is_locked(lockout.account(_mailbox(email)))
 
     def of_session(self, token: str) -> User | None:
         user_id = self.sessions.user_id(token)
@@ -287,13 +287,13 @@ class People:
         """Ends all of the user's sessions. Raises InvalidRequest if the old one is not theirs, or
         the new one will not do, TooManyTries while the account is locked."""
         tried = lockout.account(user.email)
-        self._lockout.require_open(tried)
+        self.lockout.require_open(tried)
         if self.verify_password(user.email, old[:_LONGEST_PASSWORD]) is None:
-            self._lockout.failed(tried)
+            self.lockout.failed(tried)
             raise InvalidRequest("This is not your password.", field="old")
         hashed = self._hashed(new)
         with self._database.begin() as connection:
-            connection.execute(update(_users).where(_users.c.id == user.id).values(password=hashed))
+            connection.execute(update(users).where(users.c.id == user.id).values(password=hashed))
             self.sessions.end_all(connection, user.id)
 
     def _hashed(self, password: str) -> str:

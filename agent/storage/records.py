@@ -29,6 +29,7 @@ from agent.domain import Noun, new_id, now
 from agent.storage.answers import AnswerRecords
 from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
+from agent.storage.federation import Federation
 from agent.storage.people import ROLES, People
 from agent.storage.reports import Reports
 from agent.storage.sql import Database, metadata
@@ -90,6 +91,7 @@ class Records:
         self.widget = WidgetRecords(database)
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
+        self.federation = Federation(database, self.people)
         self.audit = Audit(database)
 
     @classmethod

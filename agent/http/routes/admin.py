@@ -14,6 +14,7 @@ from pydantic import Field
 from agent.errors import InvalidRequest, NotFound
 from agent.http.audit import note
 from agent.http.dependencies import ServicesDep, admin
+from agent.http.routes.sessions import by_password
 from agent.http.schemas import Body, Word
 from agent.storage.audit import Entry
 from agent.storage.people import Link, User, UserRole, Wish
@@ -63,12 +64,15 @@ async def users(services: ServicesDep, cursor: Cursor = None, limit: Limit = 100
 
 @router.post("/users", status_code=201)
 async def add_user(request: Request, services: ServicesDep, body: UserIn) -> dict[str, Any]:
-    """Somebody new, and the link by which they choose their password within 24 hours."""
+    """Somebody new, and the link by which they choose their password within 24 hours; none where
+    everybody comes in through the identity provider."""
     people = services.records.people
     user = await asyncio.to_thread(people.add, body.email, None, body.role, body.name)
     note(request, subject=user.id, detail=f"{user.email}, {user.role}")
-    link = await asyncio.to_thread(people.link, user.id)
-    return {"user": user.model_dump(), **_link(link)}
+    made: dict[str, Any] = {"user": user.model_dump()}
+    if not services.settings.password_sign_in:
+        return {**made, "link": None, "expires_at": None}
+    return {**made, **_link(await asyncio.to_thread(people.link, user.id))}
 
 
 @router.patch("/users/{user_id}")
@@ -84,7 +88,7 @@ async def change_user(
     return user.model_dump()
 
 
-@router.post("/users/{user_id}/link", status_code=201)
+@router.post("/users/{user_id}/link", status_code=201, dependencies=[Depends(by_password)])
 async def make_link(services: ServicesDep, user_id: IdDep) -> dict[str, Any]:
     """A new link to choose a password by, within 24 hours; older ones of theirs end."""
     return _link(await asyncio.to_thread(services.records.people.link, user_id))

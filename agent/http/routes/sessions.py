@@ -7,10 +7,10 @@ a page, every write with it needs the CSRF token as well, and no sign-in goes on
 import asyncio
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
-from agent.errors import NotAuthorized, NotFound
+from agent.errors import Forbidden, NotAuthorized, NotFound
 from agent.http.audit import note
 from agent.http.auth import SESSION_COOKIE, csrf_token, is_local_name, session_token
 from agent.http.dependencies import OriginDep, ServicesDep, StaffDep
@@ -67,7 +67,12 @@ async def enter(request: Request, response: Response, services: Services, token:
     response.headers["Cache-Control"] = "no-store"
 
 
-@router.post("/login")
+async def by_password(services: ServicesDep) -> None:
+    if not services.settings.password_sign_in:
+        raise Forbidden("Passwords are turned off here: sign in through the identity provider.")
+
+
+@router.post("/login", dependencies=[Depends(by_password)])
 async def login(
     request: Request, response: Response, services: ServicesDep, origin: OriginDep, body: LoginIn
 ) -> dict[str, Any]:
@@ -92,7 +97,7 @@ async def _note_failure(request: Request, services: Services, email: str) -> Non
     note(request, actor=NOBODY, subject=known.id if known else None, detail=why)
 
 
-@router.post("/setup", status_code=201)
+@router.post("/setup", status_code=201, dependencies=[Depends(by_password)])
 async def setup(request: Request, services: ServicesDep, body: SetupIn) -> dict[str, Any]:
     """Make the first admin, or choose a password, with a one-time token: the first admin's was told
     where Frontdesk was started, an invited person's is in the link that an admin gave them."""
@@ -124,7 +129,7 @@ async def logout(
     return Accepted()
 
 
-@router.post("/password")
+@router.post("/password", dependencies=[Depends(by_password)])
 async def change_password(services: ServicesDep, staff: StaffDep, body: PasswordIn) -> Accepted:
     """Change one's own; every session ends with it, this one too."""
     people = services.records.people

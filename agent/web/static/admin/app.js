@@ -22,7 +22,7 @@ const SECTIONS = [people, keys, widget, audit];
 const find = (id) => document.getElementById(id);
 const session = new Session();
 const signIn = new SignIn(session, {
-  title: 'Sign in to the admin page', purpose: 'Who may do what, and who did what.',
+  title: 'Sign in to the admin page', purpose: 'Who may do what, and who did what.', page: 'admin',
 });
 const page = { session, say: (text) => { find('announcer').textContent = text; } };
 

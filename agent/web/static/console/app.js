@@ -72,7 +72,7 @@ function say(text) {
 }
 
 const signIn = new SignIn(session, {
-  title: 'Sign in to the console', purpose: 'Conversations with customers, and who needs a person.',
+  title: 'Sign in to the console', purpose: 'Conversations with customers, and who needs a person.', page: 'console',
 });
 
 function show() {

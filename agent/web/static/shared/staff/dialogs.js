@@ -53,7 +53,11 @@ export function ask(title, { text, fields = [], verb, danger = false, send, more
   },
   h('h2', { id: 'dialog-title' }, title), text && h('p', { class: 'muted' }, text), fields, error,
   h('div', { class: 'dialog-actions' }, close, strong), more.length > 0 && h('div', { class: 'dialog-more' }, more));
-  const dialog = h('dialog', { 'aria-labelledby': 'dialog-title', onclose: () => dialog.remove() }, form);
+  const opener = document.activeElement;
+  const dialog = h('dialog', { 'aria-labelledby': 'dialog-title', onclose: () => {
+    dialog.remove();
+    if (!opener?.isConnected) again(opener)?.focus();
+  } }, form);
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
@@ -78,4 +82,11 @@ export function moment(value) {
   if (!value) return null;
   const text = new Intl.DateTimeFormat(navigator.language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(value));
   return h('time', { datetime: value }, text);
+}
+
+/** What stands where the opener stood before its list was drawn anew. */
+function again(opener) {
+  const name = opener?.getAttribute('aria-label');
+  return [...document.querySelectorAll('button[aria-label]')].find((one) => one.getAttribute('aria-label') === name)
+    ?? document.getElementById('panel');
 }

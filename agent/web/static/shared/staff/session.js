@@ -19,6 +19,11 @@ export class Session extends EventTarget {
     if (found.user) this.#enter(found);
   }
 
+  /** What may be offered: `password`, and the identity `provider`'s host, or null. */
+  ways() {
+    return this.#api.get('/api/v1/sign_in');
+  }
+
   async signIn(email, password) {
     this.#enter(await this.#api.post('/api/v1/login', { email, password }));
   }

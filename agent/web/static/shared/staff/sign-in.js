@@ -7,27 +7,37 @@
 import { h, icon } from '../dom.js';
 import { ICONS } from '../icons.js';
 
+const PROBLEMS = {
+  unavailable: 'The identity provider does not answer. Try again in a minute.',
+  unknown: 'Nobody here knows you yet, or your account is deactivated. Ask an admin.',
+  refused: 'The sign-in did not hold. Please begin it again.',
+  busy: 'Too many failed sign-ins from here. Wait a while, then try again.',
+};
+
 export class SignIn {
   #session;
+  #ways = { password: true, provider: null };
   #token = null;
   #form;
   #root = document.getElementById('sign-in');
 
-  /** `title` is what the form says, `purpose` the line below it. */
-  constructor(session, { title, purpose }) {
+  /** `title` is what the form says, `purpose` the line below it, `page` where it stands: console or admin. */
+  constructor(session, { title, purpose, page }) {
     this.#session = session;
-    this.#form = { title, purpose, verb: 'Sign in', email: true, password: 'Password' };
+    this.#form = { title, purpose, page, verb: 'Sign in', email: true, password: 'Password' };
     // No server and no log ever sees what stands behind the #; it does not stay there either.
     const behind = new URLSearchParams(location.hash.slice(1));
     const [setup, invitation] = [behind.get('setup'), behind.get('invitation')];
+    const problem = behind.get('problem');
     this.#token = setup ?? invitation;
-    if (this.#token) history.replaceState(null, '', location.pathname);
+    if (this.#token || problem) history.replaceState(null, '', location.pathname);
     if (setup) this.#draw({ ...this.#form, title: 'Create the first admin', purpose: 'With this you invite everybody else.', verb: 'Create and sign in' });
     else if (invitation) {
       this.#draw({
         title: 'Choose your password', purpose: 'At least 8 characters. The link works once.', verb: 'Save and sign in', email: false, password: 'New password',
       });
     } else this.#draw(this.#form);
+    if (problem) this.error.textContent = PROBLEMS[problem] ?? PROBLEMS.refused;
     session.addEventListener('entered', () => this.#show());
     session.addEventListener('left', () => this.#show());
   }
@@ -35,7 +45,11 @@ export class SignIn {
   async begin() {
     if (!this.#token) {
       try {
-        await this.#session.resume();
+        const [ways] = await Promise.all([this.#session.ways(), this.#session.resume()]);
+        this.#ways = ways;
+        const said = this.error.textContent;
+        this.#draw(this.#form);
+        this.error.textContent = said;
       } catch (error) {
         this.error.textContent = error.message;
       }
@@ -48,7 +62,7 @@ export class SignIn {
     this.#root.hidden = isIn;
     if (isIn) return;
     for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
-    (this.email ?? this.password).focus();
+    this.#root.querySelector('input, .provider')?.focus();
   }
 
   #draw({ title, purpose, verb, email, password }) {
@@ -61,6 +75,8 @@ export class SignIn {
     });
     this.error = h('p', { id: 'sign-in-error', class: 'error', role: 'alert' });
     this.button = h('button', { type: 'submit', class: 'strong' }, verb);
+    const { provider } = this.#ways;
+    const passwords = this.#token || this.#ways.password;
     this.#root.replaceChildren(h('form', {
       novalidate: true,
       onsubmit: (event) => {
@@ -71,9 +87,15 @@ export class SignIn {
     h('span', { class: 'mark', 'aria-hidden': 'true' }, icon(ICONS.spark)),
     h('h1', {}, title),
     h('p', { class: 'muted' }, purpose),
-    this.email && [h('label', { htmlFor: 'email' }, 'E-mail address'), this.email],
-    h('label', { htmlFor: 'password' }, password), this.password,
-    this.error, this.button));
+    provider && !this.#token && [
+      h('a', { class: 'provider', href: `/api/v1/oidc/start?page=${this.#form.page}` }, `Sign in with ${provider}`),
+      passwords && h('p', { class: 'or', 'aria-hidden': 'true' }, 'or'),
+    ],
+    passwords && [
+      this.email && [h('label', { htmlFor: 'email' }, 'E-mail address'), this.email],
+      h('label', { htmlFor: 'password' }, password), this.password,
+    ],
+    this.error, passwords && this.button));
   }
 
   async #enter() {
