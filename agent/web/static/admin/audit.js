@@ -87,9 +87,14 @@ function rows(entries) {
     moment(entry.at),
     h('span', { class: 'person' }, h('span', {}, entry.actor.name), entry.actor.kind === 'key' && h('span', { class: 'tag' }, 'API key')),
     h('span', {}, sentence(entry), entry.status >= 400 && h('span', { class: 'tag off' }, `refused (${entry.status})`)),
-    h('span', { class: 'muted' }, [entry.detail, entry.subject].filter(Boolean).join(' · ')),
-    h('span', { class: 'muted' }, entry.address ?? ''),
+    muted([entry.detail, entry.subject].filter(Boolean).join(' · ')),
+    muted(entry.address),
   ]));
+}
+
+/** Nothing at all where there is nothing to say: a phone leaves the line out. */
+function muted(text) {
+  return text ? h('span', { class: 'muted' }, text) : null;
 }
 
 function sentence({ action, status }) {

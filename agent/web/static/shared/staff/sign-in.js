@@ -60,9 +60,13 @@ export class SignIn {
   #show() {
     const isIn = this.#session.me != null;
     this.#root.hidden = isIn;
-    if (isIn) return;
+    if (isIn) {
+      this.#root.replaceChildren(); // what was typed goes with the form
+      return;
+    }
+    if (!this.#root.hasChildNodes()) this.#draw(this.#form);
     for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
-    this.#root.querySelector('input, .provider')?.focus();
+    (this.#root.querySelector('input') ?? this.#root.querySelector('.provider')).focus();
   }
 
   #draw({ title, purpose, verb, email, password }) {
@@ -105,7 +109,6 @@ export class SignIn {
       if (this.#token) await this.#session.setUp(this.#token, this.email?.value ?? '', this.password.value);
       else await this.#session.signIn(this.email.value, this.password.value);
       this.#token = null;
-      this.#draw(this.#form);
     } catch (error) {
       this.error.textContent = error.message;
       this.password.focus();
