@@ -95,6 +95,15 @@ class Settings(BaseSettings):
         description="When people are there, in that zone, as `mo-fr 09:00-17:30; sa 10:00-14:00; "
         "closed 2026-12-25` (default: always).",
     )
+    webhooks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses, comma-separated, that are told what happens."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs what they are told; two, comma-separated, for rotation."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts, comma-separated, that may be called on private addresses too."
+    )
     sample: bool = Field(True, description="Seed an empty catalogue with the sample company.")
     company: str = Field("Tidelark", description="The company's name, as the agent says it.")
     prompts_dir: Path | None = Field(
@@ -152,7 +161,14 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
-    @field_validator("widget_origins", "trusted_proxies", "oidc_roles", mode="before")
+    @field_validator(
+        "widget_origins",
+        "trusted_proxies",
+        "oidc_roles",
+        "webhooks",
+        "allowed_hosts",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -34,6 +34,7 @@ from agent.storage.people import ROLES, People
 from agent.storage.reports import Reports
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
+from agent.storage.webhooks import WebhookRecords
 from agent.storage.widget import WidgetRecords
 
 SECRETS_ACTIVE: Final = 2
@@ -88,6 +89,7 @@ class Records:
         self._database = database
         self.answers = AnswerRecords(database, _is_erased)
         self.people = People(database)
+        self.webhooks = WebhookRecords(database)
         self.widget = WidgetRecords(database)
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
@@ -256,6 +258,7 @@ class Records:
                 statement.on_conflict_do_update(index_elements=[_archive.c.id], set_=values)
             )
             self.answers.erase(connection, conversation_id)
+            self.webhooks.erase(connection, conversation_id)
             self.reports.erase(connection, conversation_id)
 
 
