@@ -120,11 +120,12 @@ async def alongside(
     main: AsyncIterator[T], passing: AsyncGenerator[Passing]
 ) -> AsyncGenerator[T | Passing]:
     """What `main` gives, with what passes meanwhile in between; ends when `main` does."""
+    sources: dict[str, AsyncIterator[Any]] = {"main": main, "passing": passing}
     nexts: dict[str, asyncio.Future[Any]] = {}
     try:
         while True:
-            nexts.setdefault("main", asyncio.ensure_future(anext(main)))
-            nexts.setdefault("passing", asyncio.ensure_future(anext(passing)))
+            for name in sources.keys() - nexts.keys():  # one that is asked for twice loses a value
+                nexts[name] = asyncio.ensure_future(anext(sources[name]))
             await asyncio.wait(nexts.values(), return_when=asyncio.FIRST_COMPLETED)
             for name in [name for name, one in nexts.items() if one.done()]:
                 try:

@@ -13,7 +13,6 @@ from tests.browser.shop import Chat, Shop
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
 MESSAGES = "**/api/v1/conversations/*/messages"
-EVENTS = "**/api/v1/conversations/*/events"
 
 
 @pytest.fixture
@@ -143,15 +142,15 @@ def test_the_same_conversation_after_a_reload_and_in_a_second_tab(
     chat.shows_what_the_server_has()
 
 
-def test_a_colleague_who_types_is_seen(context: BrowserContext, shop: Shop) -> None:
-    typing = {"type": "typing", "data": {"role": "human_agent", "author": "Ann"}}
-    context.route(
-        EVENTS,
-        lambda route: route.fulfill(
-            content_type="text/event-stream",
-            body=f"event: typing\ndata: {json.dumps(typing)}\n\n",
-        ),
-    )
-    chat = Chat.on(context.new_page(), shop.page)
-    expect(chat.within.get_by_text("Ann is typing")).to_be_attached()
+def test_a_colleague_who_types_is_seen(chat: Chat, shop: Shop) -> None:
+    chat.see("#talk").click()
+    expect(chat.see("#strip")).to_have_attribute("data-kind", "queued")
+    conversation = chat.customer.id
+    shop.staff_does(conversation, "take_over")
+    path = f"/api/v1/staff/conversations/{conversation}/presence"
+    assert shop.call("staff", "POST", path, {"doing": "typing"}).status_code == 200
     expect(chat.see("#log .human_agent .dots")).to_be_visible()
+    expect(chat.see("#log .human_agent .unseen")).to_contain_text("is typing")
+    shop.staff_does(conversation, "messages", content="Hello, I am Ann.")
+    chat.says("Hello, I am Ann.")
+    expect(chat.see("#log .dots")).to_have_count(0)

@@ -360,7 +360,7 @@ export class Conversation extends EventTarget {
 
   #event(event) {
     if (event.type === 'typing') {
-      if (event.data?.role !== 'customer') this.#typing(event.data?.author);
+      if (event.data?.role !== 'customer') this.#typing(event.data?.name);
       return;
     }
     this.snapshot = applyEvent(this.snapshot, event);
@@ -374,8 +374,8 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
-  #typing(author) {
-    this.typist = author ?? null;
+  #typing(name) {
+    this.typist = name ?? null;
     this.typingUntil = Date.now() + TYPING_MS;
     setTimeout(() => this.#changed(), TYPING_MS + 50);
     this.#changed();
