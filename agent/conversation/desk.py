@@ -158,15 +158,19 @@ class Desk:
     async def draft(self, conversation_id: str) -> AsyncGenerator[str | dict[str, Any]]:
         """A reply to what the customer said last, as the model writes it; last, the draft itself
         with its citations. Staff policies may be used. Nothing is sent; leaving the iteration stops
-        the model. Raises Conflict if the customer said nothing."""
+        the model. Raises Conflict, before anything is written, if the customer said nothing."""
         messages = (await self._store.snapshot(conversation_id, "staff")).messages
         asked = [at for at, message in enumerate(messages) if message.role == "customer"]
         if not asked:
             raise Conflict("The customer has said nothing yet that could be answered.")
-        last = messages[asked[-1]]
+        return self._drafted(messages[: asked[-1]], messages[asked[-1]])
+
+    async def _drafted(
+        self, history: tuple[Message, ...], last: Message
+    ) -> AsyncGenerator[str | dict[str, Any]]:
         question = Question(
             content=last.content,
-            history=messages[: asked[-1]],
+            history=history,
             audience="staff",
             asked_at=datetime.fromisoformat(last.created_at),
         )

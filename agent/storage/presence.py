@@ -45,10 +45,11 @@ class PresenceStore:
             else ("HSET", key, sign.user_id, mine)
         )
         line = json.dumps(sign._asdict(), ensure_ascii=False)
-        _, _, _, found = await self._calls.together(
+        *_, found = await self._calls.together(
             change,
             ("EXPIRE", key, _KEPT_S),
             ("XADD", self._feed, "MAXLEN", "~", _HEARD, "*", "sign", line),
+            ("EXPIRE", self._feed, _KEPT_S),
             ("HGETALL", key),
         )
         present = {user_id: json.loads(text) for user_id, text in found.items()}

@@ -238,6 +238,58 @@ def test_notifications_come_after_a_click_and_hold_no_word_of_the_customer(
     assert "secret" not in str(ann.evaluate("window.shown"))
 
 
+def test_every_key_does_what_the_sheet_says(staffed: Product, mia: Page) -> None:
+    first, second = waiting(staffed, "One?"), waiting(staffed, "Two?")
+    body, head = mia.locator("body"), mia.locator(".thread-head")
+    mia.locator("#rows button", has_text=second.id[2:7]).wait_for()
+    read(mia, first)
+    body.press("j")
+    expect(head).to_contain_text(second.id[2:7])
+    body.press("k")
+    expect(head).to_contain_text(first.id[2:7])
+    for key, place in (("r", "#say"), ("n", "#say"), ("i", "#assignee"), ("p", "#priority")):
+        body.press(key)
+        expect(mia.locator(place)).to_be_focused()
+        mia.keyboard.press("Escape")
+    expect(mia.get_by_role("button", name="Add note")).to_be_visible()
+    for key, place in (("l", "#new-label"), ("f", "#policy-query"), ("/", "#search")):
+        body.press(key)
+        expect(mia.locator(place)).to_be_focused()
+        mia.keyboard.press("Escape")
+    for key, title in (("s", "Snooze until"), ("?", "Keyboard shortcuts")):
+        body.press(key)
+        expect(mia.get_by_role("dialog")).to_contain_text(title)
+        mia.keyboard.press("Escape")
+    body.press("t")
+    expect(head).to_contain_text("yours")
+    body.press("d")
+    expect(mia.get_by_role("button", name="Stop")).to_be_visible()
+    mia.keyboard.press("Escape")
+    expect(mia.get_by_role("button", name="Draft a reply")).to_be_visible()
+    mia.keyboard.press("Escape")
+    body.press("a")
+    expect(head).to_contain_text("With the AI")
+    body.press("e")
+    expect(head).to_contain_text("Resolved")
+    body.press("o")
+    expect(mia.locator("#overview")).to_be_visible()
+    body.press("o")
+    expect(mia.locator("#overview")).to_be_hidden()
+
+
+def test_what_was_read_stays_read_after_a_reload(staffed: Product, ann: Page) -> None:
+    customer, other = waiting(staffed, "One?"), waiting(staffed, "Two?")
+    rows = [ann.locator("#rows button", has_text=one.id[2:7]) for one in (customer, other)]
+    expect(rows[0]).to_contain_text("unread")
+    read(ann, customer)
+    expect(rows[0]).not_to_contain_text("unread")
+    ann.goto(f"{staffed.url}/console")
+    expect(rows[1]).to_contain_text("unread")
+    expect(rows[0]).not_to_contain_text("unread")
+    customer.say("And another thing.")
+    expect(rows[0]).to_contain_text("unread")
+
+
 def test_snoozing_by_keyboard(staffed: Product, ann: Page) -> None:
     customer = waiting(staffed)
     read(ann, customer)

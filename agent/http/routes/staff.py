@@ -292,28 +292,20 @@ async def suggest(
 ) -> dict[str, Any] | sse.EventStream:
     """A drafted reply with its citations; nothing is sent. With `Accept: text/event-stream` it
     comes as it is written: `draft.delta` {text}, then `draft.completed` or `draft.failed`."""
-    draft = services.desk.draft(conversation_id)
-    first = await anext(draft)  # what is wrong from the start is said by a status
+    draft = await services.desk.draft(conversation_id)
     if "text/event-stream" in accept:
-        source = _resumed(first, draft)
-        pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
+        pump = sse.Pump(draft, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
         return sse.EventStream(_draft_frames(pump), pump)
-    async with aclosing(_resumed(first, draft)) as parts:
+    async with aclosing(draft) as parts:
         async for part in parts:
             if isinstance(part, dict):
                 return part
     raise AssertionError("a draft ends with what was drafted")
 
 
-async def _resumed(first: Drafted, rest: AsyncGenerator[Drafted]) -> AsyncGenerator[Drafted]:
-    async with aclosing(rest):
-        yield first
-        async for part in rest:
-            yield part
-
-
 async def _draft_frames(pump: sse.Pump[Drafted]) -> AsyncGenerator[bytes]:
     try:
+        yield sse.HEARTBEAT
         async with aclosing(pump.values()) as parts:
             async for part in parts:
                 if part is None:

@@ -166,6 +166,7 @@ export class Composer {
       const draft = await this.#desk.draft({
         signal: abort.signal,
         onText: (text) => {
+          if (!said && this.#drafting === abort) this.based.firstChild?.replaceChildren('Writing …');
           said += text;
           if (this.#shown === open.id) show(said.replace(MARK, '').replace(HALF_MARK, ''));
         },

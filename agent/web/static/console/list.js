@@ -33,6 +33,7 @@ export class List {
     desk.addEventListener('list', () => this.draw());
     desk.addEventListener('conversation', () => this.draw());
     backstage.addEventListener('people', () => this.draw());
+    document.addEventListener('visibilitychange', () => this.draw());
     setInterval(() => this.draw(), 15_000); // waiting times
   }
 
@@ -86,7 +87,7 @@ export class List {
 
   draw() {
     const { items, open, next, filter } = this.#desk;
-    if (open) this.#seen.put(open.id, open.messages.at(-1)?.created_at ?? open.active_at);
+    if (open && !document.hidden) this.#seen.put(open.id, open.messages.at(-1)?.created_at ?? open.active_at);
     const rows = items.map((item) => this.#row(item, item.id === open?.id));
     for (const id of this.#rows.keys()) if (!items.some((item) => item.id === id)) this.#rows.delete(id);
     const narrowed = filter.q || filter.priority || filter.reason || filter.label;
@@ -152,7 +153,7 @@ export function when(standing, otherwise) {
 function preview({ newest }) {
   if (!newest) return 'Nothing said yet';
   const who = { ai_agent: 'AI: ', human_agent: 'Us: ' }[newest.role] ?? '';
-  return who + newest.content.replace(/\s?\[\d+\]/g, '');
+  return who + newest.content.replace(/\s?\[\d+\]|\*\*|`/g, '');
 }
 
 /** Up to when each conversation was read, also after a reload. */

@@ -7,6 +7,8 @@
 import { Api, ApiError, errorFrom } from '../api.js';
 import { EventParser } from '../events.js';
 
+const STREAM_MS = 180_000;
+
 /** Events: "entered", "left". */
 export class Session extends EventTarget {
   me = null;
@@ -84,7 +86,8 @@ export class Session extends EventTarget {
   async #streamed(path, body, signal, onEvent) {
     const headers = { accept: 'text/event-stream', 'content-type': 'application/json', 'x-csrf-token': this.#csrf };
     try {
-      const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal, cache: 'no-store' });
+      const ends = AbortSignal.any([signal, AbortSignal.timeout(STREAM_MS)]);
+      const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal: ends, cache: 'no-store' });
       if (!response.ok) throw await errorFrom(response);
       const parser = new EventParser();
       for await (const text of pieces(response.body)) {
