@@ -17,6 +17,7 @@ from agent.http.oidc import Provider
 from agent.http.routes import (
     admin,
     backstage,
+    chatwoot,
     conversations,
     health,
     oidc,
@@ -44,7 +45,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.closing = asyncio.Event()
     errors.install(app)
     people = (sessions, oidc, staff, admin, backstage)
-    for routes in (conversations, *people, widget, openai, health, pages):
+    for routes in (conversations, *people, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)
     # The last added is the outermost: headers and CORS are on every answer, errors included.

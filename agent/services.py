@@ -35,8 +35,9 @@ from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.llama import Tuning
 from agent.generation.remote import RemoteEngine
 from agent.generation.requests import Engine
-from agent.integrations.outbound import require_callable
-from agent.integrations.webhooks import Webhooks, WebhookSettings
+from agent.integrations.chatwoot import Chatwoot
+from agent.integrations.configured import chatwoot_of, given_secrets, webhooks_of
+from agent.integrations.outbox import Outbox, Receiver
 from agent.policy.hours import working_hours
 from agent.prompting import Prompts
 from agent.settings import Settings
@@ -86,6 +87,7 @@ class Services:
     reviews: Reviews
     presence: Presence
     attendance: Attendance
+    chatwoot: Chatwoot | None
     warmer: Warmer
 
     async def ping(self) -> None:
@@ -157,7 +159,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         raise SetupError(
             "Set FRONTDESK_REDIS_URL, or start with `frontdesk run`, which brings a server."
         )
-    told = _webhooks(settings)
     async with (
         _open_records(settings) as records,
         open_answering(settings, records) as answering,
@@ -165,6 +166,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         _open_attendance(settings.redis_url) as attendance,
     ):
         store = await ArchivedStore.open_over(settings.redis_url, records)
+        webhooks, chatwoot = webhooks_of(settings), chatwoot_of(settings, records.chatwoot)
+        receivers: list[Receiver] = [webhooks] if chatwoot is None else [webhooks, chatwoot]
         broadcaster = Broadcaster(store)
         await broadcaster.start()
         conversations = await _conversations(
@@ -179,7 +182,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         behind = [
             asyncio.create_task(_archive_now_and_then(store, records, settings)),
             asyncio.create_task(desk.wake_snoozed()),
-            asyncio.create_task(Webhooks(told, store, records.webhooks).run()),
+            asyncio.create_task(Outbox(receivers, store, records.webhooks).run()),
             asyncio.create_task(Abandoned(attendance, desk.listing, conversations).run()),
             *([asyncio.create_task(warmer.run())] if settings.warm else []),
         ]
@@ -199,6 +202,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 reviews=Reviews(store, records, conversations, answering.answerer.memory),
                 presence=presence,
                 attendance=attendance,
+                chatwoot=chatwoot,
                 warmer=warmer,
             )
         finally:
@@ -309,18 +313,6 @@ async def _open_attendance(redis_url: str) -> AsyncIterator[Attendance]:
         await attendance.close()
 
 
-def _webhooks(settings: Settings) -> WebhookSettings:
-    hosts = frozenset(settings.allowed_hosts)
-    for url in settings.webhooks:
-        require_callable(url, hosts, "FRONTDESK_WEBHOOKS")
-    if settings.webhooks and settings.webhook_secret is None:
-        raise SetupError(
-            "FRONTDESK_WEBHOOK_SECRET is not set: give a long random text, with which receivers "
-            "check that it is you."
-        )
-    return WebhookSettings(settings.webhooks, _given(settings, "webhook_secret"), hosts)
-
-
 def _reception(settings: Settings, attendance: Attendance, prompts: Prompts) -> Reception:
     hours = working_hours(settings.working_hours, settings.time_zone)
     return Reception(hours, attendance, prompts)
@@ -362,17 +354,7 @@ def _tuning(settings: Settings, weights: Weights) -> tuple[Tuning, tuple[float, 
 
 
 async def _secrets(records: Records, settings: Settings, name: str) -> tuple[bytes, ...]:
-    return _given(settings, name) or await asyncio.to_thread(records.secret, name)
-
-
-def _given(settings: Settings, name: str) -> tuple[bytes, ...]:
-    given = getattr(settings, name)
-    if given is None:
-        return ()
-    secrets = tuple(part.strip().encode() for part in given.get_secret_value().split(","))
-    if not all(secrets):
-        raise SetupError(f"FRONTDESK_{name.upper()} is empty: set a long random text.")
-    return secrets
+    return given_secrets(settings, name) or await asyncio.to_thread(records.secret, name)
 
 
 async def _archive_now_and_then(

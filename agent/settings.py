@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         None, description="Signs what they are told; two, comma-separated, for rotation."
     )
+    chatwoot_url: str | None = Field(
+        None, description="Chatwoot whose inbox this answers as an agent bot."
+    )
+    chatwoot_token: SecretStr | None = Field(None, description="The bot's access token there.")
+    chatwoot_secret: SecretStr | None = Field(
+        None, description="Signs Chatwoot's calls, or ends their address; two for rotation."
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hosts, comma-separated, that may be called on private addresses too."
     )

@@ -1,41 +1,21 @@
-"""Tells other programs what happens, signed, until they have heard it.
+"""What other programs are told by webhook, and how they can check that it is us.
 
-Reads the feed behind everything else and writes to SQL; senders of their own, one for each address,
-take it from there. Invariant: whatever dies, everything that happened is told at least once under
-one delivery id; a dead receiver costs nobody but itself.
+Knows no queue. Invariant: the words that were kept are the words that are sent and signed, whenever
+that is.
 """
 
-import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import httpx
-
 from agent.domain import Conversation, Event
-from agent.errors import NotFound, StoreUnavailable, Unavailable
-from agent.events.log import START, Announcement
 from agent.integrations.outbound import post
-from agent.storage.redis import ConversationStore
-from agent.storage.webhooks import Delivery, WebhookRecords
-
-log = logging.getLogger(__name__)
-
-MAX_ATTEMPTS: Final = 15  # the last one half a day after the first
-_FIRST_PAUSE_S: Final = 5.0
-_LONGEST_PAUSE_S: Final = 3600.0
-_LEASE_S: Final = 60.0
-_AT_ONCE: Final = 4
-_WAIT_S: Final = 2.0
-_LOOK_EVERY_S: Final = 1.0
-_SAVE_EVERY_S: Final = 30.0
-_OUT_OF_SIGHT: Final = timedelta(hours=1)
+from agent.integrations.outbox import delivery_id
+from agent.storage.webhooks import Delivery
 
 _NAMES: Final = {
     "message.created": "message_created",
@@ -61,91 +41,23 @@ class WebhookSettings:
 
 
 class Webhooks:
-    def __init__(
-        self, settings: WebhookSettings, store: ConversationStore, records: WebhookRecords
-    ) -> None:
+    name = "a webhook"
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self.queues = settings.urls
         self._settings = settings
-        self._store = store
-        self._records = records
 
-    async def run(self) -> None:
-        """Until cancelled; at once if there is nobody to tell."""
-        if self._settings.urls:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen())
-                for url in self._settings.urls:
-                    group.create_task(self._send_all(url))
+    def tells(self, event: Event) -> bool:
+        return event.type in _NAMES
 
-    # -- from the feed to SQL
-
-    async def _listen(self) -> None:
-        reached: str | None = None
-        saved = time.monotonic()
-        while True:
-            try:
-                if reached is None:
-                    reached = await asyncio.to_thread(self._records.position)
-                    reached = reached or await self._store.feed_position()
-                lines = await self._store.announcements(reached, _WAIT_S)
-                made = [one for line in lines for one in await self._deliveries(line)]
-                behind = lines[-1].position if lines else reached
-                if made or (behind != reached and time.monotonic() - saved > _SAVE_EVERY_S):
-                    await self._keep(made, behind)
-                    saved = time.monotonic()
-                reached = behind
-            except StoreUnavailable:
-                await asyncio.sleep(_WAIT_S)  # what happens is read when the store is back
-            except Exception:
-                log.exception("Webhooks could not follow what happens; tried again soon")
-                await asyncio.sleep(_WAIT_S)
-
-    async def _keep(self, made: Sequence[Delivery], position: str) -> None:
-        refused = await asyncio.to_thread(self._records.add, made, position)
-        if refused:
-            log.warning("%d webhook deliveries were dropped: too many wait already", refused)
-
-    async def _deliveries(self, line: Announcement) -> list[Delivery]:
-        try:
-            events = await self._events(line)
-            told = [event for event in events if event.type in _NAMES]
-            header = await self._store.get(line.conversation_id) if told else None
-        except NotFound:
-            return []  # erased
-        if header is None:
-            return []
+    async def deliveries(self, event: Event, header: Conversation) -> list[Delivery]:
         return [
-            Delivery(_delivery_id(event, name, url), url, header.id, _body(event, name, header))
-            for event in told
+            Delivery(delivery_id(event, name, url), url, header.id, _body(event, name, header))
             for name in names_of(event)
-            for url in self._settings.urls
+            for url in self.queues
         ]
 
-    async def _events(self, line: Announcement) -> list[Event]:
-        if line.last != START:
-            return await self._store.between(line.conversation_id, line.first, line.last)
-        # Something happened out of sight: tell what is new; what was told already is known by id.
-        since = datetime.now(UTC) - _OUT_OF_SIGHT
-        events = await self._store.events(line.conversation_id)
-        return [event for event in events if datetime.fromisoformat(event.at) > since]
-
-    # -- from SQL to the receivers
-
-    async def _send_all(self, url: str) -> None:
-        while True:
-            try:
-                due = await asyncio.to_thread(self._records.claim, url, _LEASE_S, _AT_ONCE)
-                for delivery in due:
-                    await self._send(delivery)
-                if not due:
-                    await asyncio.to_thread(self._records.forget_old)
-                    await asyncio.sleep(_LOOK_EVERY_S)
-            except StoreUnavailable:
-                await asyncio.sleep(_WAIT_S)
-            except Exception:
-                log.exception("A webhook's sender stumbled; it goes on")
-                await asyncio.sleep(_WAIT_S)
-
-    async def _send(self, delivery: Delivery) -> None:
+    async def send(self, delivery: Delivery) -> int:
         body, timestamp = delivery.body.encode(), str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
@@ -154,26 +66,7 @@ class Webhooks:
             "X-Frontdesk-Timestamp": timestamp,
             "X-Frontdesk-Signature": signature(self._settings.secrets, timestamp, body),
         }
-        try:
-            status = await post(delivery.url, body, headers, self._settings.allowed_hosts)
-            why = f"it answered {status}" if not 200 <= status < 300 else ""
-        except (httpx.HTTPError, OSError, TimeoutError, Unavailable) as error:
-            why = str(error) if isinstance(error, Unavailable) else type(error).__name__
-        if not why:
-            await asyncio.to_thread(self._records.told, delivery.id)
-            return
-        host = httpx.URL(delivery.url).host  # the address itself may hold a token
-        last = delivery.attempts + 1 >= MAX_ATTEMPTS
-        log.log(
-            logging.WARNING if last else logging.INFO,
-            "A webhook to %s failed%s: %s",
-            host,
-            " for good" if last else "",
-            why,
-        )
-        pause = min(_FIRST_PAUSE_S * 2**delivery.attempts, _LONGEST_PAUSE_S)
-        again_at = None if last else time.time() + pause
-        await asyncio.to_thread(self._records.told, delivery.id, again_at=again_at)
+        return await post(delivery.url, body, headers, self._settings.allowed_hosts)
 
 
 def signature(secrets: Sequence[bytes], timestamp: str, body: bytes) -> str:
@@ -193,11 +86,6 @@ def names_of(event: Event) -> list[str]:
         if event.data["to"] == "pending" and event.data["from"] in {"open", "snoozed"}:
             names.append("handoff_returned")
     return names
-
-
-def _delivery_id(event: Event, name: str, url: str) -> str:
-    said = f"{event.conversation_id}\n{event.id}\n{name}\n{url}"
-    return f"d_{hashlib.sha256(said.encode()).hexdigest()[:40]}"
 
 
 def _body(event: Event, name: str, header: Conversation) -> str:

@@ -29,6 +29,7 @@ from agent.domain import Noun, new_id, now
 from agent.storage.answers import AnswerRecords
 from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
+from agent.storage.chatwoot import ChatwootRecords
 from agent.storage.federation import Federation
 from agent.storage.people import ROLES, People
 from agent.storage.reports import Reports
@@ -90,6 +91,7 @@ class Records:
         self.answers = AnswerRecords(database, _is_erased)
         self.people = People(database)
         self.webhooks = WebhookRecords(database)
+        self.chatwoot = ChatwootRecords(database)
         self.widget = WidgetRecords(database)
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
@@ -259,6 +261,7 @@ class Records:
             )
             self.answers.erase(connection, conversation_id)
             self.webhooks.erase(connection, conversation_id)
+            self.chatwoot.erase(connection, conversation_id)
             self.reports.erase(connection, conversation_id)
 
 

@@ -58,11 +58,11 @@ class WebhookRecords:
         """Keeps them with the position behind them, together; returns how many found no room."""
         moment, refused = time.time(), 0
         with self._database.begin() as connection:
-            for one in deliveries:
+            for number, one in enumerate(deliveries):
                 if self._waiting(connection, one.url) >= MAX_WAITING:
                     refused += 1
                     continue
-                row = {**one._asdict(), "made_at": moment, "next_at": moment}
+                row = {**one._asdict(), "made_at": moment + number / 1e5, "next_at": moment}
                 insert = self._database.upsert(_deliveries).values(row)
                 connection.execute(insert.on_conflict_do_nothing())
             values = {"position": position}

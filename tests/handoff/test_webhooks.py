@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from agent.errors import SetupError
-from agent.integrations import webhooks
+from agent.integrations import outbox
 from agent.integrations.outbound import Refused, is_public, post, require_callable
 from agent.storage import valkey
 from agent.storage.records import Records
@@ -68,7 +68,7 @@ def test_what_happens_is_told_and_signed(staged: Opened) -> None:
 def test_a_receiver_that_fails_is_told_again_under_the_same_id(
     staged: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "_FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr(outbox, "_FIRST_PAUSE_S", 0.1)
     with (
         receiving() as elsewhere,
         receiving() as receiver,
