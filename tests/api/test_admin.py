@@ -134,6 +134,16 @@ def test_who_is_deactivated_is_out_at_once_and_cannot_come_back(
     assert client.post("/api/v1/login", json=body).status_code == 200
 
 
+def test_the_live_feed_of_who_is_deactivated_ends(product: Product, admin: Person) -> None:
+    ann = signed_in(product, "staff")
+    with ann.client.stream("GET", "/api/v1/staff/events") as feed:
+        parts = feed.iter_text()
+        assert next(parts).startswith(": heartbeat")
+        admin.call("PATCH", f"admin/users/{ann.id}", json={"active": False})
+        list(parts)  # comes to its end
+    assert ann.call("GET", "staff/events").status_code == 401
+
+
 def test_an_admin_signs_somebody_out_everywhere(product: Product, admin: Person) -> None:
     ann = signed_in(product, "staff")
     assert admin.call("POST", f"admin/users/{ann.id}/sign_out").status_code == 200
@@ -269,7 +279,7 @@ def test_the_audit_log_tells_what_changed_and_never_what_was_said(
     ann = signed_in(product, "staff")
     admin.call("PATCH", f"admin/users/{ann.id}", json={"role": "supervisor"})
     entry = admin.audit(actor=admin.email, action="admin.change_user")[0]
-    assert (entry["subject"], entry["detail"]) == (ann.id, "role: staff → supervisor")
+    assert (entry["subject"], entry["detail"]) == (ann.id, f"{ann.email}: role staff → supervisor")
 
     secret = "my private words"
     reply = ann.call("POST", f"staff/conversations/{chat.id}/messages", json={"content": secret})
@@ -298,8 +308,8 @@ def test_the_audit_log_tells_of_sign_ins(product: Product, admin: Person) -> Non
     told = [(one["actor"]["kind"], one["subject"], one["detail"], one["status"]) for one in entries]
     assert told == [
         ("nobody", None, "unknown e-mail address", 401),
-        ("nobody", ann.id, "wrong password, locked for a while", 401),
-        *[("nobody", ann.id, "wrong password", 401)] * (FREE_TRIES - 1),
+        ("nobody", ann.id, f"wrong password for {ann.email}, locked for a while", 401),
+        *[("nobody", ann.id, f"wrong password for {ann.email}", 401)] * (FREE_TRIES - 1),
         ("user", None, None, 200),
     ]
     change = {"old": PASSWORD, "new": "a new horse"}

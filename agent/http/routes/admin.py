@@ -16,6 +16,7 @@ from agent.http.audit import note
 from agent.http.dependencies import ServicesDep, admin
 from agent.http.routes.sessions import by_password
 from agent.http.schemas import Body, Word
+from agent.services import Services
 from agent.storage.audit import Entry
 from agent.storage.people import Link, User, UserRole, Wish
 from agent.storage.records import ApiKey
@@ -89,19 +90,27 @@ async def change_user(
 
 
 @router.post("/users/{user_id}/link", status_code=201, dependencies=[Depends(by_password)])
-async def make_link(services: ServicesDep, user_id: IdDep) -> dict[str, Any]:
+async def make_link(request: Request, services: ServicesDep, user_id: IdDep) -> dict[str, Any]:
     """A new link to choose a password by, within 24 hours; older ones of theirs end."""
+    await _user(request, services, user_id)
     return _link(await asyncio.to_thread(services.records.people.link, user_id))
 
 
 @router.post("/users/{user_id}/sign_out")
-async def sign_out_everywhere(services: ServicesDep, user_id: IdDep) -> dict[str, Any]:
-    people = services.records.people
-    user = await asyncio.to_thread(people.get, user_id)
+async def sign_out_everywhere(
+    request: Request, services: ServicesDep, user_id: IdDep
+) -> dict[str, Any]:
+    user = await _user(request, services, user_id)
+    await asyncio.to_thread(services.records.people.sign_out_everywhere, user_id)
+    return user.model_dump()
+
+
+async def _user(request: Request, services: Services, user_id: str) -> User:
+    user = await asyncio.to_thread(services.records.people.get, user_id)
     if user is None:
         raise NotFound("There is no such user.")
-    await asyncio.to_thread(people.sign_out_everywhere, user_id)
-    return user.model_dump()
+    note(request, detail=user.email)
+    return user
 
 
 # -- API keys
@@ -175,12 +184,14 @@ def _link(link: Link) -> dict[str, str]:
 
 
 def _difference(before: User | None, body: UserChangeIn) -> str | None:
+    """`ann@example.org: role staff → admin, deactivated`"""
     if before is None:
         return None
-    wanted = body.model_dump(exclude_none=True)
     changes = [
-        f"{name}: {getattr(before, name)} → {value}"
-        for name, value in wanted.items()
-        if getattr(before, name) != value
+        f"{name} {getattr(before, name) or '(none)'} → {value or '(none)'}"
+        for name, value in (("role", body.role), ("name", body.name))
+        if value is not None and (getattr(before, name) or "") != value
     ]
-    return "; ".join(changes) or None
+    if body.active is not None and body.active != before.active:
+        changes.append("activated" if body.active else "deactivated")
+    return f"{before.email}: {', '.join(changes) or 'nothing changed'}"

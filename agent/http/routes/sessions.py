@@ -91,7 +91,7 @@ async def _note_failure(request: Request, services: Services, email: str) -> Non
     """An unknown address is not kept: it may be a password in the wrong field."""
     people = services.records.people
     known = await asyncio.to_thread(people.by_email, email)
-    why = "wrong password" if known else "unknown e-mail address"
+    why = f"wrong password for {known.email}" if known else "unknown e-mail address"
     if await asyncio.to_thread(people.is_locked, email):
         why += ", locked for a while"
     note(request, actor=NOBODY, subject=known.id if known else None, detail=why)

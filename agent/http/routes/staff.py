@@ -5,6 +5,7 @@ answers with the conversation as it is afterwards.
 """
 
 import re
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final, Literal
@@ -25,6 +26,7 @@ from agent.events.log import LogTrimmed, position
 from agent.http import sse
 from agent.http.dependencies import ServicesDep, StaffDep, signed_in
 from agent.http.schemas import CONTENT_CHARACTERS, Body, Comment, Content, Text, Word
+from agent.services import Services
 from agent.storage.presence import Doing
 from agent.storage.reports import Fault
 
@@ -32,6 +34,7 @@ router = APIRouter(prefix="/api/v1/staff", tags=["staff"], dependencies=[Depends
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 PAGE: Final = 25
+_CHECK_EVERY_S: Final = 1.0
 
 
 def conversation_id_of(conversation_id: str) -> str:
@@ -144,7 +147,24 @@ async def events(
     feed = await services.desk.follow(given)
     source = alongside(feed, services.presence.follow(None))
     pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
-    return sse.EventStream(_at_desk(services.attendance, staff.id, _frames(pump)), pump)
+    frames = _while_signed_in(request, services, _frames(pump))
+    return sse.EventStream(_at_desk(services.attendance, staff.id, frames), pump)
+
+
+async def _while_signed_in(
+    request: Request, services: Services, frames: AsyncGenerator[bytes]
+) -> AsyncGenerator[bytes]:
+    """A stream lasts for hours: whoever may not read it any more is cut off within a heartbeat."""
+    checked = time.monotonic()
+    async with aclosing(frames):
+        async for frame in frames:
+            if time.monotonic() - checked >= _CHECK_EVERY_S:
+                try:
+                    await signed_in(request, services)
+                except FrontdeskError:
+                    return  # the reader comes back and is told by a status
+                checked = time.monotonic()
+            yield frame
 
 
 async def _at_desk(

@@ -87,9 +87,18 @@ function rows(entries) {
     moment(entry.at),
     h('span', { class: 'person' }, h('span', {}, entry.actor.name), entry.actor.kind === 'key' && h('span', { class: 'tag' }, 'API key')),
     h('span', {}, sentence(entry), entry.status >= 400 && h('span', { class: 'tag off' }, `refused (${entry.status})`)),
-    muted([entry.detail, entry.subject].filter(Boolean).join(' · ')),
-    muted(entry.address),
+    details(entry),
+    entry.address ? h('span', { class: 'muted address' }, entry.address) : null,
   ]));
+}
+
+/** A conversation is a way to it; the ids of people and keys help nobody who reads their names. */
+function details({ detail, subject }) {
+  const conversation = subject?.match(/^c_[\w-]+/)?.[0];
+  if (conversation) {
+    return h('span', { class: 'muted' }, detail ? `${detail} · ` : '', h('a', { href: `/console#${conversation}` }, `Conversation ${conversation.slice(2, 7)}`));
+  }
+  return muted(detail ?? subject);
 }
 
 /** Nothing at all where there is nothing to say: a phone leaves the line out. */
