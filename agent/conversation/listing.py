@@ -115,7 +115,6 @@ class Listing:
             first += _PAGE
 
     def summary(self, header: Conversation) -> dict[str, Any]:
-        stated = header.identity.stated
         return {
             "id": header.id,
             "status": header.status,
@@ -123,8 +122,8 @@ class Listing:
             "customer": {
                 "level": header.identity.level,
                 "identifier": header.identity.identifier,
-                "name": stated.get("name"),
-                "email": stated.get("email"),
+                "name": _known(header, "name"),
+                "email": _known(header, "email"),
             },
             "labels": list(header.labels),
             "priority": header.priority,
@@ -188,6 +187,12 @@ class Listing:
 def waits(header: Conversation) -> bool:
     """Whether the customer waits for a person."""
     return header.status == "open" and header.waiting_since is not None
+
+
+def _known(header: Conversation, name: str) -> str | None:
+    """What a signed token says of the customer, else what they said themselves."""
+    told = (header.identity.claims.get(name), header.identity.stated.get(name))
+    return next((value for value in told if isinstance(value, str) and value), None)
 
 
 def _says(header: Conversation, messages: Sequence[Message], words: Sequence[str]) -> bool:
