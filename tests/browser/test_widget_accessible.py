@@ -122,6 +122,17 @@ def test_the_focus_stays_in_the_chat_on_a_phone_and_comes_back(page: Page, shop:
     assert page.evaluate("document.activeElement.id") != "frontdesk", "a closed chat is no stop"
 
 
+def test_a_screen_reader_hears_answers_and_what_changes(browser: Browser, shop: Shop) -> None:
+    with browser.new_context(locale="en-GB") as context:
+        chat = Chat.on(context.new_page(), shop.page)
+        said = chat.see("#announcer")
+        expect(said).to_have_attribute("aria-live", "polite")
+        chat.write("hi")
+        expect(said).to_contain_text("AI assistant: Hello", timeout=60_000)
+        chat.see("#talk").click()
+        expect(said).to_contain_text("A colleague will join you here")
+
+
 def test_forced_colours_keep_every_edge(browser: Browser, shop: Shop) -> None:
     with browser.new_context(locale="en-GB", forced_colors="active") as context:
         chat = Chat.on(context.new_page(), shop.page)
@@ -143,5 +154,5 @@ def test_reduced_motion_moves_nothing(page: Page, shop: Shop) -> None:
 
 def test_what_is_wrong_would_be_found(page: Page, shop: Shop) -> None:
     chat = Chat.on(page, shop.page)
-    chat.frame.evaluate("document.querySelector('#log').append(document.createElement('img'))")
+    chat.frame.evaluate("document.querySelector('#chat').append(document.createElement('img'))")
     assert violations(chat.frame)[0].startswith("image-alt")

@@ -9,9 +9,9 @@ import { Api, ApiError } from '../shared/api.js';
 import { applyEvent, EventStream } from '../shared/events.js';
 import { Delivery } from './delivery.js';
 import { Outbox } from './outbox.js';
-import { keep, oneTabAtATime, recall } from './storage.js';
+import { oneTabAtATime } from './storage.js';
+import { STORED, Ticket } from './ticket.js';
 
-const STORED = 'frontdesk.conversation';
 // A hidden tab gives its connection back: over HTTP/1.1 a browser has six for a server.
 const HIDDEN_GRACE_MS = 20_000;
 const REFRESH_AGAIN_MS = 3_000;
@@ -21,18 +21,15 @@ const GONE = new Set([401, 404, 410]);
 /** Emits "change" (something to draw), "event" (detail: one event) and "problem" (detail: error). */
 export class Conversation extends EventTarget {
   snapshot = null;
-  greeting = '';
   outbox = new Outbox();
   notices = []; // {kind, key, after: message id}: what this page has to say, not stored
-  ratings = {};
-  csat = null; // the score that the customer gave the whole conversation
   link = 'idle'; // "idle" | "connecting" | "open" | "waiting" | "closed"
   typingUntil = 0;
   typist = null;
   askingForPerson = false;
   problem = null; // why there is no conversation yet
 
-  #credentials = null;
+  #ticket = new Ticket();
   #customer = {};
   #locale;
   #pageUrl;
@@ -52,8 +49,7 @@ export class Conversation extends EventTarget {
     super();
     this.#locale = locale;
     this.#pageUrl = pageUrl;
-    this.api = new Api({ base: '/api/v1', headers: () => this.#headers() });
-    this.#adopt(recall('local', STORED));
+    this.api = new Api({ base: '/api/v1', headers: () => this.#ticket.headers });
     window.addEventListener('storage', (event) => event.key === STORED && this.#otherTab());
     window.addEventListener('online', () => this.#backOnline());
     window.addEventListener('offline', () => this.#changed());
@@ -61,7 +57,19 @@ export class Conversation extends EventTarget {
   }
 
   get exists() {
-    return this.#credentials !== null;
+    return this.#ticket.exists;
+  }
+
+  get greeting() {
+    return this.#ticket.greeting;
+  }
+
+  get ratings() {
+    return this.#ticket.ratings;
+  }
+
+  get csat() {
+    return this.#ticket.csat;
   }
 
   get opening() {
@@ -130,8 +138,7 @@ export class Conversation extends EventTarget {
   /** A rating counts when the server has it; a failure is thrown to whoever asked. */
   async rate(messageId, feedback) {
     await this.api.post(`${this.#path()}/messages/${encodeURIComponent(messageId)}/feedback`, feedback);
-    this.ratings = { ...this.ratings, [messageId]: feedback.rating };
-    this.#store();
+    this.#ticket.write({ ratings: { ...this.ratings, [messageId]: feedback.rating } });
     this.#changed();
   }
 
@@ -144,7 +151,7 @@ export class Conversation extends EventTarget {
   /** Erases the conversation on the server and here; throws when the server could not. */
   async erase() {
     try {
-      if (this.#credentials) await this.api.delete(this.#path());
+      if (this.exists) await this.api.delete(this.#path());
     } catch (error) {
       if (!GONE.has(error.status)) throw error;
     }
@@ -168,7 +175,7 @@ export class Conversation extends EventTarget {
   /** Who the host page says the customer is; proven by `identifier_hash` or `jwt`. */
   identify(customer) {
     this.#customer = { ...this.#customer, ...customer };
-    if (!this.#credentials) return; // told when the conversation begins
+    if (!this.exists) return; // told when the conversation begins
     // What a page says in one breath (who, and then attributes) is told once.
     clearTimeout(this.#identifying);
     this.#identifying = setTimeout(() => this.#identify(), 0);
@@ -176,12 +183,11 @@ export class Conversation extends EventTarget {
 
   async #identify() {
     const epoch = this.#epoch;
-    if (!this.#credentials) return;
+    if (!this.exists) return;
     try {
       const { token } = await this.api.post(`${this.#path()}/identify`, this.#customer);
       if (epoch !== this.#epoch) return;
-      this.#credentials = { ...this.#credentials, token };
-      this.#store();
+      this.#ticket.write({ token });
     } catch (error) {
       if (epoch !== this.#epoch) return;
       this.#failed(error);
@@ -193,41 +199,19 @@ export class Conversation extends EventTarget {
     }
   }
 
-  #headers() {
-    return this.#credentials ? { authorization: `Bearer ${this.#credentials.token}` } : {};
-  }
-
   #path() {
-    return `/conversations/${encodeURIComponent(this.#credentials.id)}`;
+    return this.#ticket.path;
   }
 
-  #adopt(stored) {
-    this.#credentials = stored?.id && stored.token ? stored : null;
-    this.greeting = this.#credentials?.greeting ?? '';
-    this.ratings = this.#credentials?.ratings ?? {};
-    this.csat = this.#credentials?.csat ?? null;
-  }
-
-  #scored(score) {
-    this.csat = score;
-    this.#store();
+  #scored(csat) {
+    this.#ticket.write({ csat });
     this.#changed();
-  }
-
-  #store() {
-    const { greeting, ratings, csat } = this;
-    this.#credentials = { ...this.#credentials, greeting, ratings, csat };
-    keep('local', STORED, this.#credentials);
   }
 
   #forget() {
     this.#epoch += 1;
     this.#close();
-    this.#credentials = null;
-    this.greeting = '';
-    this.ratings = {};
-    this.csat = null;
-    keep('local', STORED, null);
+    this.#ticket.forget();
   }
 
   #close() {
@@ -243,8 +227,8 @@ export class Conversation extends EventTarget {
     try {
       // Two tabs that open at once must not begin two conversations.
       await oneTabAtATime(async () => {
-        if (!this.#credentials) this.#adopt(recall('local', STORED));
-        if (!this.#credentials || !(await this.#resume())) await this.#begin();
+        if (!this.exists) this.#ticket.read();
+        if (!this.exists || !(await this.#resume())) await this.#begin();
       });
       this.problem = null;
       this.#listen();
@@ -259,7 +243,7 @@ export class Conversation extends EventTarget {
   /** False when the stored conversation has ended; throws when that could not be found out. */
   async #resume() {
     const epoch = this.#epoch;
-    this.#renew();
+    this.#ticket.renew(); // another tab may have had the token renewed
     try {
       const snapshot = await this.api.get(this.#path());
       this.#unless(epoch);
@@ -274,19 +258,11 @@ export class Conversation extends EventTarget {
     }
   }
 
-  /** Another tab may have had the token renewed. */
-  #renew() {
-    const stored = recall('local', STORED);
-    if (stored?.id === this.#credentials?.id) this.#adopt(stored);
-  }
-
   async #begin() {
     const epoch = this.#epoch;
     const { begun, told } = await this.#started();
     this.#unless(epoch);
-    this.#credentials = { id: begun.id, token: begun.token };
-    this.greeting = begun.greeting ?? '';
-    this.#store();
+    this.#ticket.write({ id: begun.id, token: begun.token, greeting: begun.greeting ?? '' });
     this.#changed();
     if (told !== this.#customer) this.identify({}); // the page said more meanwhile
     const snapshot = await this.api.get(this.#path());
@@ -329,7 +305,7 @@ export class Conversation extends EventTarget {
     const mine = (handle) => (value) => epoch === this.#epoch && handle(value);
     this.#stream = new EventStream({
       url: `/api/v1${this.#path()}/events`,
-      headers: () => this.#headers(),
+      headers: () => this.#ticket.headers,
       lastEventId: this.snapshot.last_event_id,
       onEvent: mine((event) => this.#event(event)),
       onReset: mine(() => this.#refresh()),
@@ -389,13 +365,13 @@ export class Conversation extends EventTarget {
   /** Runs `call`; if the conversation turns out to have ended, once more in a new one. */
   async #inConversation(call) {
     await this.open();
-    const { token } = this.#credentials;
+    const { token } = this.#ticket;
     try {
       return await call();
     } catch (error) {
       if (!GONE.has(error.status)) throw error;
       if (!(await this.#resume())) await this.open();
-      else if (this.#credentials.token === token) throw error;
+      else if (this.#ticket.token === token) throw error;
       return call();
     }
   }
@@ -418,14 +394,13 @@ export class Conversation extends EventTarget {
 
   /** Another tab began, left or renewed the conversation. */
   #otherTab() {
-    const stored = recall('local', STORED);
-    const another = stored?.id !== this.#credentials?.id;
-    if (another) {
+    const { id } = this.#ticket;
+    this.#ticket.read();
+    if (id !== this.#ticket.id) {
       this.#epoch += 1;
       this.#close();
+      if (this.exists) this.open().catch(() => {}); // told by "problem"
     }
-    this.#adopt(stored);
-    if (another && stored) this.open().catch(() => {}); // told by "problem"
     this.#changed();
   }
 
