@@ -44,7 +44,9 @@ function standing({ active, invited }) {
 
 function invite(page, again) {
   ask('Invite somebody', {
-    text: 'They choose their own password by a link that you send them.',
+    text: page.session.ways.password
+      ? 'They choose their own password by a link that you send them.'
+      : 'They come in through the identity provider, by this e-mail address.',
     fields: [
       field('E-mail address', h('input', { id: 'invite-email', name: 'email', type: 'email', autocomplete: 'off', required: true })),
       field('Name', h('input', { id: 'invite-name', name: 'name', autocomplete: 'off', maxlength: '100' }), 'Customers read it beside what this person writes.'),
@@ -55,7 +57,8 @@ function invite(page, again) {
       const body = { email: data.get('email'), name: data.get('name') || null, role: data.get('role') };
       const made = await page.session.post(USERS, body);
       await again();
-      return letter(made.user.email, made);
+      return made.link ? letter(made.user.email, made)
+        : h('p', {}, `${made.user.email} comes in by “Sign in with ${page.session.ways.provider}”.`);
     },
   });
 }
@@ -96,7 +99,7 @@ function change(user, page, again) {
       await again();
     },
     more: [
-      user.active && does(user.invited ? 'New invitation link' : 'Password reset link', () => ask('Make a link', {
+      user.active && session.ways.password && does(user.invited ? 'New invitation link' : 'Password reset link', () => ask('Make a link', {
         text: `A link by which ${who} chooses a new password. Earlier links of theirs end.`,
         verb: 'Make the link',
         send: async () => letter(user.email, await session.post(`${path}/link`)),

@@ -18,21 +18,20 @@ export function account(opener, session) {
 
 async function show(session) {
   const sessions = h('ul', { class: 'sessions' }, h('li', { class: 'muted' }, 'Reading where you are signed in …'));
-  const dialog = ask('Your account', {
+  const signedIn = h('section', {}, h('h3', {}, 'Where you are signed in'), sessions);
+  const password = h('section', { class: 'group' }, h('h3', {}, 'Change your password'),
+    field('Old password', h('input', { id: 'old-password', name: 'old', type: 'password', autocomplete: 'current-password' })),
+    field('New password', h('input', { id: 'new-password', name: 'password', type: 'password', autocomplete: 'new-password' }),
+      'At least 8 characters. You are signed out everywhere else.'));
+  const dialog = ask('Your account', session.ways.password ? {
     text: session.me.email,
-    fields: [
-      h('section', {}, h('h3', {}, 'Where you are signed in'), sessions),
-      h('section', { class: 'group' }, h('h3', {}, 'Change your password'),
-        field('Old password', h('input', { id: 'old-password', name: 'old', type: 'password', autocomplete: 'current-password' })),
-        field('New password', h('input', { id: 'new-password', name: 'password', type: 'password', autocomplete: 'new-password' }),
-          'At least 8 characters. You are signed out everywhere else.')),
-    ],
+    fields: [signedIn, password],
     verb: 'Change the password',
     send: async (data) => {
       await session.changePassword(data.get('old'), data.get('password'));
       return h('p', {}, 'Your password is changed, and you are signed out everywhere else.');
     },
-  });
+  } : { text: session.me.email, fields: [signedIn], verb: 'Done', send: async () => null });
   list(session, sessions).catch((error) => {
     if (dialog.open) sessions.replaceChildren(h('li', { class: 'error' }, error.message));
   });

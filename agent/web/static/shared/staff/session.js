@@ -12,18 +12,16 @@ const STREAM_MS = 180_000;
 /** Events: "entered", "left". */
 export class Session extends EventTarget {
   me = null;
+  /** The ways in: `password`, and the identity `provider`'s host, or null. */
+  ways = { password: true, provider: null };
   #csrf = null;
   #api = new Api({ headers: () => (this.#csrf ? { 'x-csrf-token': this.#csrf } : {}) });
 
-  /** Goes on with the session of the cookie, if there is one. */
+  /** Learns the ways in, and goes on with the session of the cookie, if there is one. */
   async resume() {
-    const found = await this.#api.get('/api/v1/session');
+    const [ways, found] = await Promise.all([this.#api.get('/api/v1/sign_in'), this.#api.get('/api/v1/session')]);
+    this.ways = ways;
     if (found.user) this.#enter(found);
-  }
-
-  /** What may be offered: `password`, and the identity `provider`'s host, or null. */
-  ways() {
-    return this.#api.get('/api/v1/sign_in');
   }
 
   async signIn(email, password) {

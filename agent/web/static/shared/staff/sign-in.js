@@ -16,7 +16,6 @@ const PROBLEMS = {
 
 export class SignIn {
   #session;
-  #ways = { password: true, provider: null };
   #token = null;
   #form;
   #root = document.getElementById('sign-in');
@@ -45,8 +44,7 @@ export class SignIn {
   async begin() {
     if (!this.#token) {
       try {
-        const [ways] = await Promise.all([this.#session.ways(), this.#session.resume()]);
-        this.#ways = ways;
+        await this.#session.resume();
         const said = this.error.textContent;
         this.#draw(this.#form);
         this.error.textContent = said;
@@ -79,8 +77,8 @@ export class SignIn {
     });
     this.error = h('p', { id: 'sign-in-error', class: 'error', role: 'alert' });
     this.button = h('button', { type: 'submit', class: 'strong' }, verb);
-    const { provider } = this.#ways;
-    const passwords = this.#token || this.#ways.password;
+    const { provider, password: allowed } = this.#session.ways;
+    const passwords = this.#token || allowed;
     this.#root.replaceChildren(h('form', {
       novalidate: true,
       onsubmit: (event) => {
