@@ -51,6 +51,7 @@ async def examine(settings: Settings) -> list[Finding]:
         await _database(settings),
         await _reachable("policies (Chroma)", settings.chroma_url, "/api/v2/heartbeat"),
         await _reachable("engine", settings.engine_url, "/models"),
+        *([await _provider(settings.oidc_issuer)] if settings.oidc_issuer else []),
         *_outbound(settings),
     ]
 
@@ -148,6 +149,17 @@ async def _reachable(subject: str, url: str | None, path: str) -> Finding:
             "missing", subject, f"{_host(url)} does not answer: start it or mend its URL"
         )
     return Finding("fine", subject, _host(url))
+
+
+async def _provider(issuer: str) -> Finding:
+    where = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    try:
+        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
+            (await client.get(where)).raise_for_status()
+    except httpx.HTTPError:
+        detail = f"{_host(issuer)} describes itself nowhere: see to FRONTDESK_OIDC_ISSUER"
+        return Finding("missing", "sign-in (OpenID Connect)", detail)
+    return Finding("fine", "sign-in (OpenID Connect)", _host(issuer))
 
 
 def _outbound(settings: Settings) -> list[Finding]:
