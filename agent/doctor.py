@@ -170,10 +170,12 @@ def _outbound(settings: Settings) -> list[Finding]:
         "policies": settings.chroma_url,
         "answers": settings.engine_url,
         "sign-ins": settings.oidc_issuer,
+        "a Chatwoot inbox": settings.chatwoot_url,
     }
+    told = [("webhooks", url) for url in settings.webhooks]
     findings = [
         Finding("note", "would contact", f"{_host(url)} for {reason}, as you set it")
-        for reason, url in named.items()
+        for reason, url in (*named.items(), *told)
         if url is not None
     ]
     if _anything_to_fetch(settings):

@@ -16,7 +16,7 @@ from agent.conversation import transitions, writing
 from agent.conversation.question import Question
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, ReplyDone
-from agent.domain import Conversation, Event, Message, new_id
+from agent.domain import Conversation, Event, HandoffCard, HandoffReason, Message, new_id
 from agent.errors import Busy, Conflict, FrontdeskError
 from agent.generation.requests import ChatMessage, Finished, GenerationRequest, Priority
 from agent.policy import guardrails
@@ -102,9 +102,13 @@ class CardWriter:
             return
         plain = plain_card(reason, messages)
         written = await self._written(messages)
-        suggested = await self._suggested(messages, plain.open_questions)
-        card = better_card(plain, written, messages, suggested)
+        card = better_card(plain, written, messages)
+        await self._put(conversation_id, reason, card)
+        if suggested := await self._suggested(messages, plain.open_questions):
+            suggesting = card.model_copy(update={"suggested_reply": suggested})
+            await self._put(conversation_id, reason, suggesting)
 
+    async def _put(self, conversation_id: str, reason: HandoffReason, card: HandoffCard) -> None:
         def replaced(now: Conversation) -> Change:
             if now.status != "open" or now.reason != reason:
                 raise Conflict("The conversation does not wait for a person any more.")

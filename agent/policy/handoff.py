@@ -51,7 +51,7 @@ def plain_card(reason: HandoffReason, messages: Sequence[Message]) -> HandoffCar
         reason=reason,
         summary=f"{_SAID[reason]} {len(asked)} message{'s' * (len(asked) != 1)} from the customer"
         + (f"; the last: “{_short(last)}”" if last else "."),
-        intent=_short(_first_matter(asked)) if asked else "Not said yet.",
+        intent=_short(_first_matter(asked)) or "Not said yet.",
         open_questions=tuple(_short(question) for question in unanswered[-5:]),
         sentiment="neutral",
         tried=tuple(f"{m.outcome or 'answered'}: {_short(m.content)}" for m in replies[-5:]),
@@ -80,13 +80,13 @@ _BEGINNINGS: Final = (
     "request report understand make return pay refund move fix"
 )
 _BEGIN: Final = frozenset(_BEGINNINGS.split())
-_REPORTS: Final = grounding.content_words(f"{_BEGINNINGS} want say need")
-_SAID_SHARE: Final = 0.6
+_REPORTS: Final = grounding.content_words(f"{_BEGINNINGS} want say need about whether also because")
+_SAID_SHARE: Final = 0.7
 _FIRST_WORD: Final = re.compile(r"(?:^|[.!?]\s+)[\"'“‘(]*([A-Z][\w&’'-]*)")
 
 
 def better_card(
-    plain: HandoffCard, written: dict[str, Any], messages: Sequence[Message], suggested: str
+    plain: HandoffCard, written: dict[str, Any], messages: Sequence[Message]
 ) -> HandoffCard:
     """The plain card with the model's words in place of its own, field by field where they hold.
     Reason, open questions, what was tried and the citations are known, not written."""
@@ -103,7 +103,6 @@ def better_card(
             "summary": f"{_SAID[plain.reason]} {summary}" if held(summary) else plain.summary,
             "intent": intent if held(intent) else plain.intent,
             "sentiment": written["sentiment"],
-            "suggested_reply": suggested,
         }
     )
 
@@ -127,9 +126,9 @@ def invents(text: str, sources: Sequence[str]) -> bool:
 
 
 def _first_matter(asked: Sequence[str]) -> str:
-    """The first message that is more than small talk."""
+    """The first message that is more than small talk; nothing if there is none yet."""
     matters = (text for text in asked if guardrails.kind_of(text) == "question")
-    return next(matters, asked[0])
+    return next(matters, "")
 
 
 def _line(text: str) -> str:

@@ -253,3 +253,14 @@ def test_help_names_every_command() -> None:
         "doctor",
     ):
         assert name in shown
+
+
+def test_doctor_names_who_is_told_what_happens(tmp_path: Path) -> None:
+    told = {
+        "FRONTDESK_WEBHOOKS": "https://hooks.example/take?token=secret",
+        "FRONTDESK_CHATWOOT_URL": "https://chat.example",
+    }
+    said = Product(tmp_path / "data", told).command("doctor").stdout
+    assert "https://hooks.example for webhooks" in " ".join(said.split())
+    assert "https://chat.example for a Chatwoot inbox" in " ".join(said.split())
+    assert "token=secret" not in said
