@@ -30,6 +30,11 @@ _HEADS: Final = (
 _OPENINGS: Final = tuple(
     "".join(parts) for parts in product(_HEADS, (" ", ": ", ", ", " that ", " that: "))
 )
+# What the lead asks for, gone through one by one behind the answer: "Conditions: … Amounts: none".
+# Of 87 answers on DuckDuckGo help 6 went on so, and 4 of them made up what they listed.
+_LISTED: Final = ("conditions", "condition", "amounts", "amount", "time limits", "time limit")
+_LISTS: Final = tuple(f"{the}{name}" for the in ("", "the ") for name in _LISTED)
+_CHECKLIST: Final = re.compile(rf"(?:the )?(?:{'|'.join(_LISTED)})\b[^.!?\n:]{{0,80}}(:?)$")
 _STEP: Final = re.compile(r"(?:\d{1,2}[.)]|[-*•])\s")
 # The least share of its words that a sentence, or a step of a list, has from what is known. Of 87
 # answers on DuckDuckGo help true steps have 0.57 and more, invented ones 0.43 and less.
@@ -51,6 +56,7 @@ class CitingStream:
         self._order: list[int] = []
         self._used: dict[int, list[str]] = {}
         self._last_marker: int | None = None
+        self._ended = False
         self.text = ""
         self.faults: list[str] = []
         self.sentences: list[str] = []
@@ -63,7 +69,7 @@ class CitingStream:
         out = ""
         while True:
             self._held = _OWN_MARKER.sub("", self._held)
-            if self._may_open():
+            if self._may_open() or self._may_list():
                 return out
             said = self._sentence + self._held
             match = grounding.sentence_end(said, at=len(self._sentence))
@@ -84,6 +90,8 @@ class CitingStream:
         """What is left, with its marker."""
         self._held = _OWN_MARKER.sub("", self._held).rstrip()
         self._may_open()
+        if self._may_list() and self._ended:
+            return ""
         return self._take(len(self._held)) + self._close()
 
     def anew(self) -> "CitingStream":
@@ -110,6 +118,17 @@ class CitingStream:
             before = self._held[: len(self._held) - len(text)]
             self._held = before + text[cut : cut + 1].upper() + text[cut + 1 :]
         return False
+
+    def _may_list(self) -> bool:
+        """Whether what is held may yet turn out to begin a checklist. One that is there is left
+        out with all that follows."""
+        low = self._held.lstrip(" \n-*•").lower()
+        if self._sentence.strip() or not self.sentences:
+            return self._ended
+        head = low.split(":")[0] + ":" if ":" in low else low
+        match = _CHECKLIST.match(head)
+        self._ended |= match is not None and bool(match[1])
+        return self._ended or match is not None or any(name.startswith(low) for name in _LISTS)
 
     def _pass(self, text: str) -> str:
         self.text += text

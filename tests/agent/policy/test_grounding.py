@@ -1,5 +1,6 @@
 """Which passage a sentence rests on, and which figures have no source."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,26 @@ def test_the_number_of_a_step_is_no_sentence() -> None:
 def test_an_opening_that_says_nothing_is_left_out() -> None:
     said = "The policy text states that the second pet costs 20 EUR. The answer is: no."
     assert cited(said).text == "The second pet costs 20 EUR. [1] No."
+
+
+@pytest.mark.parametrize(
+    "checklist",
+    [
+        " Conditions: You must be 18. Amounts: There is no fee.",
+        "\n\nThe conditions for the second pet are:\n- none\n\nAmounts:\n- none",
+        "\n\n**Time limits:** There are none.",
+    ],
+)
+def test_a_checklist_behind_the_answer_is_left_out(checklist: str) -> None:
+    for size in (1, 7, 200):
+        stream = cited(f"The second pet costs 20 EUR.{checklist}", size)
+        assert stream.text.strip() == "The second pet costs 20 EUR. [1]"
+        assert not stream.faults
+
+
+def test_what_only_begins_like_a_checklist_is_said() -> None:
+    said = "The second pet costs 20 EUR. The amounts are paid to the host."
+    assert cited(said).text.replace(" [1]", "") == said
 
 
 def test_a_sentence_of_the_models_own_is_a_fault() -> None:
