@@ -102,7 +102,7 @@ class CardWriter:
             return
         plain = plain_card(reason, messages)
         written = await self._written(messages)
-        card = better_card(plain, written, messages)
+        card = better_card(plain, written, messages, self._answerer.prompts.company)
         await self._put(conversation_id, reason, card)
         if suggested := await self._suggested(messages, plain.open_questions):
             suggesting = card.model_copy(update={"suggested_reply": suggested})

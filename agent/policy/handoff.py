@@ -86,11 +86,11 @@ _FIRST_WORD: Final = re.compile(r"(?:^|[.!?]\s+)[\"'“‘(]*([A-Z][\w&’'-]*)"
 
 
 def better_card(
-    plain: HandoffCard, written: dict[str, Any], messages: Sequence[Message]
+    plain: HandoffCard, written: dict[str, Any], messages: Sequence[Message], company: str
 ) -> HandoffCard:
     """The plain card with the model's words in place of its own, field by field where they hold.
     Reason, open questions, what was tried and the citations are known, not written."""
-    sources = [m.content for m in messages] + [
+    sources = [company, *(m.content for m in messages)] + [
         f"{c.title} {c.section or ''} {c.quote}" for c in plain.citations
     ]
 

@@ -55,6 +55,6 @@ def test_each_field_falls_back_by_itself() -> None:
         "summary": "Emma owes 99 euros.",
         "sentiment": "positive",
     }
-    card = better_card(plain, written, messages)
+    card = better_card(plain, written, messages, "Tidelark")
     assert (card.intent, card.summary) == ("Booked for 14 March", plain.summary)
     assert card.sentiment == "positive"
