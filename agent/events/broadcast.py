@@ -104,7 +104,9 @@ class Broadcaster:
             while not self._closed:
                 flag.clear()
                 try:
-                    if position(after) < position(await self._log.oldest_announcement()):
+                    oldest = await self._log.oldest_announcement()
+                    # Who began before the very first line has missed nothing.
+                    if after != START and position(after) < position(oldest):
                         raise LogTrimmed("This position is older than the feed: read again.")
                     lines = await self._log.announcements(after, _AT_ONCE_S)
                     for line in lines:

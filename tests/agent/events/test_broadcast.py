@@ -121,6 +121,20 @@ async def test_a_reader_ends_with_its_conversation(
     assert await gathered(broadcaster.follow("c_unknown", "0-0"), 1) == []
 
 
+async def test_staff_who_began_before_anything_happened_are_told_the_first_events(
+    store: ConversationStore, broadcaster: Broadcaster
+) -> None:
+    header = conversation()
+    await store.create(header)
+    stream = broadcaster.follow_all(await broadcaster.position())
+    waiting = asyncio.ensure_future(anext(stream))
+    events = await store.commit(following(header), [said("one")])
+    moment = await waiting
+    assert moment is not None
+    assert moment.events == tuple(events)
+    await stream.aclose()
+
+
 async def test_readers_end_when_the_broadcaster_closes(store: ConversationStore) -> None:
     header = conversation()
     await store.create(header)
