@@ -154,3 +154,21 @@ def test_a_colleague_who_types_is_seen(chat: Chat, shop: Shop) -> None:
     shop.staff_does(conversation, "messages", content="Hello, I am Ann.")
     chat.says("Hello, I am Ann.")
     expect(chat.see("#log .dots")).to_have_count(0)
+
+
+def test_words_typed_before_everything_has_loaded_stay(context: BrowserContext, shop: Shop) -> None:
+    held: list[Route] = []
+    context.route("**/static/widget/composer.js", lambda route: held.append(route))
+    page = context.new_page()
+    page.goto(shop.page)
+    page.wait_for_function("() => window.$frontdesk !== undefined")
+    page.evaluate("window.$frontdesk.toggle('open')")
+    chat = Chat(page)
+    chat.see("#text").fill("hi")
+    chat.wait_until(lambda: held)
+    for route in held:
+        route.continue_()
+    expect(chat.see("#log .message").first).to_be_visible()
+    expect(chat.see("#text")).to_have_value("hi")
+    chat.see("#text").press("Enter")
+    chat.says("How can I help you")

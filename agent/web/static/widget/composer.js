@@ -20,7 +20,7 @@ export class Composer {
     this.#ui = ui;
     this.#parts = parts;
     const { form, text } = parts;
-    text.value = recall('tab', DRAFT) ?? '';
+    text.value ||= recall('tab', DRAFT) ?? ''; // it may have been written in already
     text.addEventListener('input', () => this.#changed());
     text.addEventListener('keydown', (event) => {
       // Enter also ends the choice of a character in an input method; that is no sending.
