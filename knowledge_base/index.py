@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from math import log
+from typing import Final
 
 import bm25s
 import numpy as np
@@ -31,6 +32,9 @@ _STOP = re.compile(
     r"|should|so|some|such|t|than|that|the|their|them|then|there|these|they|this|those|to|too|us"
     r"|very|was|we|were|what|when|where|which|who|whom|whose|why|will|with|would|you|your)"
 )
+
+# What customers call a cost, policies call a fee.
+_SAME: Final = dict.fromkeys(("fee", "price", "charg"), "cost")
 
 
 class LexicalIndex:
@@ -91,4 +95,4 @@ def _terms(text: str) -> list[str]:
     stems: list[str] = Stemmer.Stemmer("english").stemWords(
         [word for word in words if not _STOP.fullmatch(word)] or words
     )
-    return stems
+    return [_SAME.get(stem, stem) for stem in stems]

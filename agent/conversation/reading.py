@@ -7,6 +7,7 @@ like its last one, so an engine that keeps what it computed computes little more
 """
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +25,9 @@ from agent.generation.requests import (
     Permit,
     Priority,
 )
+from agent.policy import guardrails
 from agent.policy.cases import Case, Decision, Verdict, decide
 from agent.policy.citing import without_markers
-from agent.policy.guardrails import mentions_dates
 from agent.policy.language import NAMES, language_of
 from agent.policy.parts import second_passage
 from agent.policy.premises import is_about
@@ -119,16 +120,21 @@ class Reader:
         priority: Priority = Priority.CUSTOMER,
     ) -> Choice:
         """The first passage if it stands out, else the first that the model is sure of, else the
-        one it is surest of, if at all; and a second one for what the first leaves out."""
+        one it is surest of, if at all; and a second one for what the first leaves out. A question
+        for an amount is for passages that have one, and never for the first one unasked: what
+        stands out may be the fine ("A guest who brings a pet … pays 100 EUR") and not the fee."""
         if not hits:
             return Choice((), 0.0)
         first, *others = hits
-        if first.score >= TRUSTED_SCORE and first.score - _score(others) >= CLOSE:
+        asks_amount = guardrails.asks_amount(question.content)
+        stands_out = first.score >= TRUSTED_SCORE and first.score - _score(others) >= CLOSE
+        if stands_out and not asks_amount:
             return Choice(self._with_second(question, first, hits), round(first.score, 4))
+        candidates = _with_figures(hits) if asks_amount else hits
         best: Hit | None = None
         surest = 0.0
         judged = 0
-        for hit in hits[:JUDGED]:
+        for hit in candidates[:JUDGED]:
             confidence = await self._confidence(question, hit, permit, priority)
             judged += 1
             if confidence > surest:
@@ -326,13 +332,14 @@ class Reader:
         mistaken: str | None = None,
     ) -> ChatMessage:
         language = language_of(question)
+        dated = guardrails.mentions_dates(question)
         asked = self._prompts.render(
             "answer_question",
             question=question,
             begins=begins,
             mistaken=mistaken,
             returned=returned,
-            today=f"{at.astimezone(self._zone):%d %B %Y}" if mentions_dates(question) else None,
+            today=f"{at.astimezone(self._zone):%d %B %Y}" if dated else None,
             language=NAMES[language] if language not in (None, "en") else None,
         )
         return ChatMessage.of("user", self._answer_lead, asked.strip())
@@ -360,6 +367,10 @@ class Reader:
 
 def _score(hits: Sequence[Hit]) -> float:
     return hits[0].score if hits else 0.0
+
+
+def _with_figures(hits: Sequence[Hit]) -> Sequence[Hit]:
+    return [hit for hit in hits if re.search(r"\d", hit.passage.text)] or hits
 
 
 def _whole(passage: Passage) -> str:

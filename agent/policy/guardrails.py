@@ -171,6 +171,13 @@ _DATES: Final = re.compile(
     re.IGNORECASE,
 )
 
+_AMOUNT: Final = re.compile(
+    r"\bhow (?:much|many)\b|\b(?:costs?|prices?|fees?|charged?|charges|expensive|at most)\b"
+    r"|\bwie ?viele?\b|\b(?:kostet|kosten|preis|gebühr)\b|\bcombien\b|\b(?:prix|frais|coûte)\b"
+    r"|\bcu[aá]nt[oa]s?\b|\b(?:cuesta|precio|tarifa)\b|多少|几(?:个|只|位)|费用|价格",
+    re.IGNORECASE,
+)
+
 
 def kind_of(text: str) -> MessageKind:
     """What the message is as a whole."""
@@ -208,6 +215,11 @@ def mentions_dates(question: str) -> bool:
     """True if what the answer is may depend on what day it is. Told the day in any case, a small
     model puts it into answers that have nothing to do with it."""
     return bool(_DATES.search(question.replace("’", "'")))
+
+
+def asks_amount(question: str) -> bool:
+    """True if the answer is a sum or a number."""
+    return bool(_AMOUNT.search(question))
 
 
 def promises_work(sentence: str) -> bool:

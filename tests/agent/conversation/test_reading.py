@@ -70,6 +70,16 @@ async def judged() -> AsyncIterator[tuple[Reader, Judged]]:
     await engine.close()
 
 
+async def test_a_question_for_an_amount_is_answered_from_what_has_one_and_was_judged(
+    judged: tuple[Reader, Judged],
+) -> None:
+    reader, backend = judged
+    hits = [a_hit(PARTIES, 0.9), a_hit(LEAVING, 0.7), a_hit(PETS, 0.6)]
+    choice = await reader.choose(Question("How much is a pet?"), hits)
+    assert choice.hits[0] is hits[2]
+    assert choice.judged == len(backend.asked) == 2
+
+
 async def test_a_passage_that_stands_out_is_answered_from_without_a_judgement(
     judged: tuple[Reader, Judged],
 ) -> None:
@@ -85,7 +95,7 @@ async def test_close_ones_are_judged_until_the_model_is_sure(
 ) -> None:
     reader, backend = judged
     hits = [a_hit(PARTIES, 0.80), a_hit(PETS, 0.79), a_hit(LEAVING, 0.78)]
-    choice = await reader.choose(Question("What is the fee for a pet?"), hits)
+    choice = await reader.choose(Question("What is asked for a pet?"), hits)
     assert choice.hits == (hits[1],)
     assert (choice.judged, len(backend.asked)) == (2, 2)
     assert choice.confidence == pytest.approx(0.7, abs=0.01)
