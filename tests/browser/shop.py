@@ -150,9 +150,9 @@ class Chat:
         chat.open()
         return chat
 
-    def open(self) -> None:
+    def open(self, with_whom: str = "AI assistant") -> None:
         self.page.evaluate("window.$frontdesk.toggle('open')")
-        expect(self.see("#role")).to_contain_text("AI assistant")
+        expect(self.see("#role")).to_contain_text(with_whom)
         expect(self.see("#log .message").first).to_be_visible()
 
     @property

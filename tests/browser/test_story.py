@@ -166,7 +166,7 @@ def the_phone_is_reloaded(stage: Stage) -> None:
     before = stage.phone.customer.id
     stage.phone.page.reload()
     stage.phone.page.wait_for_function("() => window.$frontdesk !== undefined")
-    stage.phone.open()
+    stage.phone.open("Support team")
     stage.phone.says("Ann here.")
     assert stage.phone.customer.id == before
     expect(stage.phone.see("#log button.cite").first).to_be_visible()
@@ -188,7 +188,7 @@ def it_is_resolved_and_rated(stage: Stage) -> None:
     stage.ann.get_by_role("button", name="Resolve").click()
     expect(stage.ann.locator(".thread-head")).to_contain_text("Resolved")
     expect(stage.phone.see("#state")).to_contain_text("Resolved")
-    stage.phone.within.get_by_role("radio", name="4: Good").check(force=True)
+    stage.phone.within.get_by_role("radio", name="4: Good").press("Space")
     stage.phone.button("Send rating").tap()
     expect(stage.phone.see(".score")).to_have_text("Thank you for your rating.")
     expect(stage.ann.get_by_role("log")).to_contain_text("The customer gave 4 of 5 stars")

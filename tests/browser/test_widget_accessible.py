@@ -61,7 +61,7 @@ def test_every_panel_of_an_answered_conversation(page: Page, shop: Shop) -> None
     chat.button("More").click()
     assert violations(chat.frame) == [], "the menu"
     chat.within.get_by_role("menuitem", name="End this conversation").click()
-    chat.within.get_by_role("radio", name="2: Poor").check(force=True)
+    chat.within.get_by_role("radio", name="2: Poor").press("Space")
     assert violations(chat.frame) == [], "the end"
     chat.button("Cancel").click()
 
@@ -70,7 +70,7 @@ def test_every_panel_of_an_answered_conversation(page: Page, shop: Shop) -> None
     chat.button("Cancel").click()
 
     chat.button("This did not help").click()
-    chat.within.get_by_role("radio", name="Not complete").check(force=True)
+    chat.within.get_by_role("radio", name="Not complete").press("Space")
     assert violations(chat.frame) == [], "why"
 
     page.context.route(
@@ -102,7 +102,7 @@ def test_from_first_questions_to_the_rating(browser: Browser, shop: Shop, scheme
         chat.says("Hello, I am Ann.")
         assert violations(chat.frame) == [], "with a person"
         shop.staff_does(chat.customer.id, "resolve")
-        chat.within.get_by_role("radio", name="4: Good").check(force=True)
+        chat.within.get_by_role("radio", name="4: Good").press("Space")
         assert violations(chat.frame) == [], "the rating"
         chat.button("Send rating").click()
         expect(chat.see(".score [role=status]")).to_be_visible()

@@ -148,7 +148,7 @@ def test_a_resolved_conversation_asks_how_it_was(browser: Browser, shop: Shop) -
 def test_a_rating_in_one_tab_is_given_in_the_other(browser: Browser, shop: Shop) -> None:
     chat = resolved(browser, shop)
     other = Chat.on(chat.page.context.new_page(), shop.page)
-    other.within.get_by_role("radio", name="5: Very good").check(force=True)
+    other.within.get_by_role("radio", name="5: Very good").press("Space")
     other.button("Send rating").click()
     expect(chat.see(".score")).to_have_text("Thank you for your rating.")
     chat.page.context.close()
@@ -161,7 +161,7 @@ def test_a_customer_who_ends_may_rate_and_begins_anew(browser: Browser, shop: Sh
         before = chat.customer
         bodies = posted(chat.page, "/csat")
         chat.choose("End this conversation")
-        chat.within.get_by_role("radio", name="3: Fair").check(force=True)
+        chat.within.get_by_role("radio", name="3: Fair").press("Space")
         chat.button("End conversation").click()
         expect(chat.see("#confirm")).to_be_hidden()
         expect(chat.see("#log")).not_to_contain_text("How can I help you")
