@@ -121,7 +121,7 @@ class Reader:
     ) -> Choice:
         """The first passage if it stands out, else the first that the model is sure of, else the
         one it is surest of, if at all; and a second one for what the first leaves out. A question
-        for an amount is for passages that have one, and never for the first one unasked: what
+        for an amount is for passages that have one, and not for the first one unasked: what
         stands out may be the fine ("A guest who brings a pet … pays 100 EUR") and not the fee."""
         if not hits:
             return Choice((), 0.0)
@@ -370,7 +370,9 @@ def _score(hits: Sequence[Hit]) -> float:
 
 
 def _with_figures(hits: Sequence[Hit]) -> Sequence[Hit]:
-    return [hit for hit in hits if re.search(r"\d", hit.passage.text)] or hits
+    """The first and those after it with a figure: "never costs a fee" has none and answers too."""
+    first, *others = hits
+    return [first, *(hit for hit in others if re.search(r"\d", hit.passage.text))]
 
 
 def _whole(passage: Passage) -> str:

@@ -74,9 +74,10 @@ async def test_a_question_for_an_amount_is_answered_from_what_has_one_and_was_ju
     judged: tuple[Reader, Judged],
 ) -> None:
     reader, backend = judged
-    hits = [a_hit(PARTIES, 0.9), a_hit(LEAVING, 0.7), a_hit(PETS, 0.6)]
+    scores = ((LEAVING, 0.9), (PARTIES, 0.7), (f"So: {PARTIES}", 0.7), (PETS, 0.6))
+    hits = [a_hit(text, score) for text, score in scores]
     choice = await reader.choose(Question("How much is a pet?"), hits)
-    assert choice.hits[0] is hits[2]
+    assert choice.hits[0] is hits[3]
     assert choice.judged == len(backend.asked) == 2
 
 
