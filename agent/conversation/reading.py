@@ -142,6 +142,8 @@ class Reader:
             if confidence >= self.thresholds.sure_at:
                 break
         if best is None or surest < self.thresholds.refuse_below:
+            if stands_out:  # the judge was asked only for something better
+                return Choice(self._with_second(question, first, hits), round(first.score, 4))
             return Choice((), surest, judged)
         return Choice(self._with_second(question, best, hits), surest, judged)
 

@@ -172,7 +172,7 @@ _DATES: Final = re.compile(
 )
 
 _AMOUNT: Final = re.compile(
-    r"\bhow (?:much|many)\b|\b(?:costs?|prices?|fees?|charged?|charges|expensive|at most)\b"
+    r"\bhow (?:much|many)\b|\b(?:costs?|expensive|at most)\b|\bwhat\b[^?]*\b(?:fee|price|charge)"
     r"|\bwie ?viele?\b|\b(?:kostet|kosten|preis|gebühr)\b|\bcombien\b|\b(?:prix|frais|coûte)\b"
     r"|\bcu[aá]nt[oa]s?\b|\b(?:cuesta|precio|tarifa)\b|多少|几(?:个|只|位)|费用|价格",
     re.IGNORECASE,

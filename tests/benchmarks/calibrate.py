@@ -2,7 +2,7 @@
 """Fits `agent/policy/fitted.py`, cross-validated by document.
 
     python -m tests.benchmarks.calibrate verdicts OUT.jsonl   (goes on where it stopped)
-    python -m tests.benchmarks.calibrate fit VERDICTS.jsonl REPORT.json… [--write]
+    python -m tests.benchmarks.calibrate fit REPORT.json… [--verdicts OUT.jsonl] [--write]
 
 `verdicts` asks the model for its one word on cases of OR-ShARC's dev part and on questions of
 DSTC9's FAQs, the right text given. Reports are what `frontdesk eval --out` writes. Weights are
@@ -30,6 +30,7 @@ from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.policy import cases
 from agent.policy.cases import DECISIONS, Case, Verdict, own_case
 from agent.policy.confidence import Evidence
+from agent.policy.fitted import DECISION
 from agent.prompting import Prompts
 from agent.settings import load_settings
 from agent.weights.store import resolve
@@ -238,8 +239,8 @@ def main() -> None:
     ask.add_argument("out", type=Path)
     ask.add_argument("--items", type=int, default=1000)
     fit = parts.add_parser("fit")
-    fit.add_argument("verdicts", type=Path)
     fit.add_argument("reports", type=Path, nargs="+")
+    fit.add_argument("--verdicts", type=Path, help="without it the decisions stay as they are")
     fit.add_argument("--write", action="store_true")
     given = parser.parse_args()
     if given.part == "verdicts":
@@ -247,7 +248,10 @@ def main() -> None:
         wanted = [one for one in list(the_cases())[: given.items] if one.id not in known]
         asyncio.run(verdicts(given.out, wanted))
         return
-    text = source(confidences(given.reports), decisions(given.verdicts))
+    decided = np.array([DECISION[name] for name in DECISIONS])
+    if given.verdicts is not None:
+        decided = decisions(given.verdicts)
+    text = source(confidences(given.reports), decided)
     if given.write:
         FITTED.write_text(text, encoding="utf-8")
 

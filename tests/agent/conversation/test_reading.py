@@ -81,6 +81,15 @@ async def test_a_question_for_an_amount_is_answered_from_what_has_one_and_was_ju
     assert choice.judged == len(backend.asked) == 2
 
 
+async def test_an_amount_that_nothing_is_judged_to_tell_comes_from_what_stands_out(
+    judged: tuple[Reader, Judged],
+) -> None:
+    reader, _ = judged
+    hits = [a_hit(PARTIES, 0.9), a_hit(f"So: {PARTIES}", 0.6)]
+    choice = await reader.choose(Question("How much is a party?"), hits)
+    assert choice.hits[0] is hits[0]
+
+
 async def test_a_passage_that_stands_out_is_answered_from_without_a_judgement(
     judged: tuple[Reader, Judged],
 ) -> None:
