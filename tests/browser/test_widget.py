@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Page, Route, expect
 
 from tests.browser.conftest import Product
 
@@ -91,6 +91,22 @@ def test_everything_works_by_keyboard_on_a_phone(browser: Browser, product: Prod
     page.keyboard.press("Escape")
     page.wait_for_function("() => !window.$frontdesk.isOpen")
     context.close()
+
+
+def test_what_was_written_and_sent_before_the_chat_had_loaded_is_sent(
+    page: Page, product: Product
+) -> None:
+    held: list[Route] = []
+    page.route("**/widget/app.js", lambda route: held.append(route))
+    page.goto(f"{product.url}/demo")
+    page.wait_for_function("() => window.$frontdesk !== undefined")
+    page.evaluate("window.$frontdesk.toggle('open')")
+    frame = widget(page)
+    ask(frame, "hello there")
+    for route in held:
+        route.continue_()
+    expect(frame.locator("#log")).to_contain_text("How can I help you", timeout=ANSWER_MS)
+    expect(frame.locator("#text")).to_have_value("")
 
 
 def test_the_widget_asks_nobody_else(page: Page, product: Product) -> None:

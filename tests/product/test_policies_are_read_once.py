@@ -62,7 +62,8 @@ def test_a_published_policy_is_read_before_anybody_asks_and_after_a_crash_not_ag
     timings = answer["timings"]
     only_the_question = timings["prompt_tokens"] - timings["cached_tokens"]
     assert only_the_question < 40
-    assert engine(product)["prefill_tokens"] == read + only_the_question
+    # Once to judge whether the passage answers, once to answer; never the passage.
+    assert engine(product)["prefill_tokens"] - read <= 2 * only_the_question
 
     deadline = time.monotonic() + 30
     while engine(product)["cache_files"] < 2:

@@ -20,6 +20,7 @@ export class Composer {
     this.#ui = ui;
     this.#parts = parts;
     const { form, text } = parts;
+    const pressedEnter = text.value.endsWith('\n'); // before anybody listened to the key
     text.value ||= recall('tab', DRAFT) ?? ''; // it may have been written in already
     text.addEventListener('input', () => this.#changed());
     text.addEventListener('keydown', (event) => {
@@ -37,6 +38,7 @@ export class Composer {
       text.focus();
     });
     this.#changed();
+    if (pressedEnter) form.requestSubmit();
   }
 
   clear() {
