@@ -17,11 +17,20 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from knowledge_base import schema
-from knowledge_base.errors import DocumentNotFound, KnowledgeUnavailable, RevisionNotFound
-from knowledge_base.model import Audience, DocumentSummary, Passage, Revision, Status
+from knowledge_base import register, schema
+from knowledge_base.errors import KnowledgeUnavailable, RevisionNotFound
+from knowledge_base.model import UNSIGNED, Change, DocumentSummary, Passage, Revision
 from knowledge_base.parsing import Parsed
-from knowledge_base.schema import documents, meta, passages, preparing, revisions, visibility
+from knowledge_base.register import PASSAGE, passage, same_revision
+from knowledge_base.schema import (
+    documents,
+    generations,
+    meta,
+    passages,
+    preparing,
+    revisions,
+    visibility,
+)
 
 _ADVISORY_LOCK = 0x6B6E6F77  # any number that nothing else in the database uses
 
@@ -144,8 +153,26 @@ class Catalog:
                             document_id=document_id, revision=revision, from_generation=generation
                         )
                     )
+            connection.execute(
+                insert(generations).values(generation=generation, shown_at=schema.now())
+            )
             connection.execute(update(meta).values(generation=generation))
             connection.execute(delete(preparing).where(preparing.c.generation == generation))
+
+    def generation_at(self, moment: datetime) -> int:
+        """The generation that was visible then; 0, in which nothing is, before the first one. Those
+        of a catalogue that did not keep the time yet count as visible from its beginning."""
+        known = select(func.min(generations.c.generation), func.max(generations.c.generation))
+        with self.transaction() as connection:
+            first, _ = connection.execute(known).one()
+            at = connection.execute(
+                known.where(generations.c.shown_at <= moment.astimezone(UTC))
+            ).one()[1]
+            if at is not None:
+                return cast("int", at)
+            if first is not None:
+                return cast("int", first) - 1
+            return cast("int", connection.execute(select(meta.c.generation)).scalar_one())
 
     def shown(self, *, since: int, until: int) -> list[Shown]:
         """Passages visible in any of the generations `since` … `until`, in a stable order."""
@@ -154,25 +181,25 @@ class Catalog:
             or_(visibility.c.to_generation.is_(None), visibility.c.to_generation > since),
         )
         joined = (
-            select(visibility.c.from_generation, visibility.c.to_generation, *_PASSAGE)
-            .join_from(visibility, revisions, _same_revision(visibility))
-            .join(passages, _same_revision(passages))
+            select(visibility.c.from_generation, visibility.c.to_generation, *PASSAGE)
+            .join_from(visibility, revisions, same_revision(visibility))
+            .join(passages, same_revision(passages))
             .where(condition)
             .order_by(passages.c.document_id, passages.c.revision, passages.c.position)
         )
         with self.transaction() as connection:
             rows = connection.execute(joined).all()
-        return [Shown(_passage(row), row.from_generation, row.to_generation) for row in rows]
+        return [Shown(passage(row), row.from_generation, row.to_generation) for row in rows]
 
     def passages(self, keys: Iterable[tuple[str, int]]) -> list[Passage]:
         found: list[Passage] = []
-        statement = select(*_PASSAGE).join_from(revisions, passages, _same_revision(passages))
+        statement = select(*PASSAGE).join_from(revisions, passages, same_revision(passages))
         with self.transaction() as connection:
             for document_id, number in keys:
                 one = statement.where(
                     revisions.c.document_id == document_id, revisions.c.number == number
                 ).order_by(passages.c.position)
-                found += [_passage(row) for row in connection.execute(one)]
+                found += [passage(row) for row in connection.execute(one)]
         return found
 
     # What was written
@@ -184,6 +211,7 @@ class Catalog:
         key: str,
         parsed: Parsed,
         pieces: Sequence[tuple[str | None, str]],
+        by: Change = UNSIGNED,
     ) -> tuple[int, bool]:
         """The revision's number, and whether it is new: the latest one's content is not repeated.
         `pieces` are the sections and texts of its passages."""
@@ -216,10 +244,10 @@ class Catalog:
                 "url": parsed.url,
                 "sha256": parsed.sha256,
             }
-            _insert_revision(connection, document_id, number, values, pieces)
+            _insert_revision(connection, document_id, number, values, pieces, by)
             return number, True
 
-    def copy(self, document_id: str, number: int) -> int:
+    def copy(self, document_id: str, number: int, by: Change = UNSIGNED) -> int:
         """A new revision with the content of `number`."""
         with self.transaction() as connection:
             row = connection.execute(
@@ -240,133 +268,24 @@ class Catalog:
             given = ("title", "text", "audience", "effective_from", "effective_to", "url", "sha256")
             values = {name: getattr(row, name) for name in given}
             copied = [(piece.section, piece.text) for piece in pieces]
-            _insert_revision(connection, document_id, newest + 1, values, copied)
+            _insert_revision(connection, document_id, newest + 1, values, copied, by)
             return cast("int", newest) + 1
 
     # What is asked about it
 
     def documents(self, document_id: str | None = None) -> list[DocumentSummary]:
         """All documents, or the one; a document shows its published revision, else its latest."""
-        latest = (
-            select(revisions.c.document_id, func.max(revisions.c.number).label("number"))
-            .group_by(revisions.c.document_id)
-            .subquery()
-        )
-        number = func.coalesce(visibility.c.revision, latest.c.number)
-        statement = (
-            select(
-                documents.c.id, documents.c.source, documents.c.key, documents.c.retired,
-                visibility.c.revision.label("shown"), revisions.c.number, revisions.c.title,
-                revisions.c.audience,
-            )
-            .join_from(documents, latest, latest.c.document_id == documents.c.id)
-            .outerjoin(
-                visibility,
-                and_(
-                    visibility.c.document_id == documents.c.id,
-                    visibility.c.to_generation.is_(None),
-                ),
-            )
-            .join(
-                revisions,
-                and_(revisions.c.document_id == documents.c.id, revisions.c.number == number),
-            )
-            .order_by(documents.c.source, documents.c.key)
-        )  # fmt: skip
-        if document_id is not None:
-            statement = statement.where(documents.c.id == document_id)
         with self.transaction() as connection:
-            rows = connection.execute(statement).all()
-        if document_id is not None and not rows:
-            raise DocumentNotFound(document_id)
-        return [
-            DocumentSummary(
-                id=row.id, title=row.title, source=row.source, key=row.key, revision=row.number,
-                status=_status(row.shown is not None, row.retired), audience=row.audience,
-            )
-            for row in rows
-        ]  # fmt: skip
+            return register.list_documents(connection, document_id)
 
     def numbers(self, document_id: str) -> list[int]:
         """The document's revision numbers, ascending."""
         with self.transaction() as connection:
-            numbers = connection.execute(
-                select(revisions.c.number)
-                .where(revisions.c.document_id == document_id)
-                .order_by(revisions.c.number)
-            ).scalars()
-            found = list(numbers)
-        if not found:
-            raise DocumentNotFound(document_id)
-        return found
+            return register.list_numbers(connection, document_id)
 
     def revisions(self, document_id: str) -> list[Revision]:
-        ever = select(
-            visibility.c.document_id,
-            visibility.c.revision,
-            func.count().label("times"),
-            func.count(visibility.c.to_generation).label("ended"),
-        ).group_by(visibility.c.document_id, visibility.c.revision)
-        shown = ever.subquery()
-        statement = (
-            select(revisions, shown.c.times, shown.c.ended)
-            .outerjoin(
-                shown,
-                and_(
-                    shown.c.document_id == revisions.c.document_id,
-                    shown.c.revision == revisions.c.number,
-                ),
-            )
-            .where(revisions.c.document_id == document_id)
-            .order_by(revisions.c.number)
-        )
         with self.transaction() as connection:
-            rows = connection.execute(statement).all()
-        if not rows:
-            raise DocumentNotFound(document_id)
-        return [_revision(row) for row in rows]
-
-
-_PASSAGE = (
-    passages.c.document_id, passages.c.revision, passages.c.position, passages.c.section,
-    passages.c.text, revisions.c.title, revisions.c.audience, revisions.c.url,
-    revisions.c.effective_from, revisions.c.effective_to, revisions.c.created_at,
-)  # fmt: skip
-
-
-def passage_id(document_id: str, revision: int, position: int) -> str:
-    return f"{document_id}.{revision}.{position}"
-
-
-def _same_revision(table: Any) -> Any:
-    return and_(
-        table.c.document_id == revisions.c.document_id, table.c.revision == revisions.c.number
-    )
-
-
-def _passage(row: Any) -> Passage:
-    return Passage(
-        id=passage_id(row.document_id, row.revision, row.position),
-        document_id=row.document_id, revision=row.revision, title=row.title, section=row.section,
-        text=row.text, position=row.position, audience=cast("Audience", row.audience), url=row.url,
-        effective_from=row.effective_from, effective_to=row.effective_to,
-        revised_on=row.created_at.date(),
-    )  # fmt: skip
-
-
-def _revision(row: Any) -> Revision:
-    created: datetime = row.created_at
-    times, ended = row.times or 0, row.ended or 0
-    return Revision(
-        document_id=row.document_id, number=row.number, title=row.title, text=row.text,
-        audience=row.audience, effective_from=row.effective_from, effective_to=row.effective_to,
-        created_at=created if created.tzinfo else created.replace(tzinfo=UTC),
-        status=_status(times > ended, times > 0), url=row.url,
-    )  # fmt: skip
-
-
-def _status(shown: bool, was_shown: bool) -> Status:
-    return "published" if shown else "retired" if was_shown else "draft"
+            return register.list_revisions(connection, document_id)
 
 
 def _insert_revision(
@@ -375,10 +294,16 @@ def _insert_revision(
     number: int,
     values: Mapping[str, Any],
     pieces: Sequence[tuple[str | None, str]],
+    by: Change,
 ) -> None:
     connection.execute(
         insert(revisions).values(
-            document_id=document_id, number=number, created_at=schema.now(), **values
+            document_id=document_id,
+            number=number,
+            created_at=schema.now(),
+            author=by.author,
+            note=by.note,
+            **values,
         )
     )
     connection.execute(

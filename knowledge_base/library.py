@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from langchain_core.embeddings import Embeddings
 
 from knowledge_base import parsing
-from knowledge_base.catalog import Catalog
+from knowledge_base.catalog import Catalog, Shown
 from knowledge_base.chroma import VectorStore
 from knowledge_base.chunking import cut
 from knowledge_base.embedding import PassageEmbedder
@@ -25,8 +25,10 @@ from knowledge_base.errors import InvalidDocument, KnowledgeUnavailable, Revisio
 from knowledge_base.files import FoundFile, found_files
 from knowledge_base.indexing import Indexer
 from knowledge_base.model import (
+    UNSIGNED,
     Added,
     Audience,
+    Change,
     DocumentSummary,
     Format,
     Hit,
@@ -37,6 +39,7 @@ from knowledge_base.model import (
 from knowledge_base.parsing import Parsed
 from knowledge_base.retrieval import Retriever
 from knowledge_base.settings import KnowledgeSettings
+from knowledge_base.view import View
 
 Report = Callable[[Progress], None]
 
@@ -49,6 +52,7 @@ class Library:
         self._settings = settings
         self._catalog = catalog
         self._store = store
+        self._embedder = embedder
         self._indexer = Indexer(catalog, store, embedder)
         self._retriever = Retriever(catalog, store, embedder)
 
@@ -152,12 +156,13 @@ class Library:
         effective_from: date | None = None,
         effective_to: date | None = None,
         publish: bool = False,
+        by: Change = UNSIGNED,
     ) -> Added:
         """One document from its text. What is stated here wins over the text's own header; where
         neither says so, a document is public. Raises UnreadableDocument or DocumentTooLarge."""
         stated = parsing.Stated(title, audience, effective_from, effective_to)
         parsed = parsing.parse_text(key, text, kind, stated)
-        return self._add_all(source, [(key, parsed)], publish)[0]
+        return self._add_all(source, [(key, parsed)], publish, by=by)[0]
 
     def add_file(
         self,
@@ -171,11 +176,12 @@ class Library:
         effective_from: date | None = None,
         effective_to: date | None = None,
         publish: bool = False,
+        by: Change = UNSIGNED,
     ) -> Added:
         """One document from an uploaded file; `name` decides its kind. Else as `add_text`."""
         stated = parsing.Stated(title, audience, effective_from, effective_to)
         parsed = parsing.parse_file(name, content, stated)
-        return self._add_all(source, [(key, parsed)], publish)[0]
+        return self._add_all(source, [(key, parsed)], publish, by=by)[0]
 
     def add_texts(
         self,
@@ -198,21 +204,26 @@ class Library:
         documents: Sequence[tuple[str, Parsed]],
         publish: bool,
         progress: Report | None = None,
+        by: Change = UNSIGNED,
     ) -> list[Added]:
         with self._catalog.writing():
-            added = [self._add(source, key, parsed) for key, parsed in documents]
+            added = [self._add(source, key, parsed, by) for key, parsed in documents]
             return self._published(added, progress) if publish else added
 
     def publish(self, document_id: str, revision: int | None = None) -> None:
         """Show the revision (the latest one if None); nothing changes if it is shown already."""
-        with self._catalog.writing():
-            self._publish({document_id: revision})
+        self.publish_all({document_id: revision})
 
-    def rollback(self, document_id: str, revision: int) -> Revision:
+    def publish_all(self, changes: Mapping[str, int | None]) -> None:
+        """Show each document at its revision (None: its latest), all of them at once."""
+        with self._catalog.writing():
+            self._publish(changes)
+
+    def rollback(self, document_id: str, revision: int, by: Change = UNSIGNED) -> Revision:
         """Publish a new revision with the content of `revision`."""
         with self._catalog.writing():
             self.document(document_id)
-            number = self._catalog.copy(document_id, revision)
+            number = self._catalog.copy(document_id, revision, by)
             self._publish({document_id: number})
         return self.revision(document_id, number)
 
@@ -262,20 +273,54 @@ class Library:
         """The best `k` passages, best first. `before` is what was said before, oldest first: what
         it names is what the query is about. `on` is today if None. A generation too old to be kept
         is answered from the visible one."""
-        day = on or datetime.now(ZoneInfo(self._settings.time_zone)).date()
+        day = on or self._today()
         return self._retriever.search(
             query, k, before=before, audience=audience, on=day, generation=generation
         )
 
+    def view(
+        self,
+        changes: Mapping[str, int | None] | None = None,
+        *,
+        drafts: bool = False,
+        at: datetime | None = None,
+        progress: Report | None = None,
+    ) -> View:
+        """What is published, or was at a moment gone by; with each document's newest revision, if
+        `drafts`; with each of `changes` at its revision, or (None) gone. What is shown meanwhile
+        stays as it is. Raises DocumentNotFound or RevisionNotFound."""
+        generation = self.generation if at is None else self._catalog.generation_at(at)
+        documents = self._catalog.documents()
+        wanted: dict[str, int | None] = {}
+        if drafts:
+            wanted = {one.id: one.latest for one in documents if one.status != "retired"}
+        wanted |= changes or {}
+        for document_id, number in wanted.items():
+            if number is not None and number not in self._catalog.numbers(document_id):
+                raise RevisionNotFound(document_id, number)
+        shown = [
+            one
+            for one in self._catalog.shown(since=generation, until=generation)
+            if one.passage.document_id not in wanted
+        ]
+        added = [(document_id, number) for document_id, number in wanted.items() if number]
+        shown += [Shown(one, generation, None) for one in self._catalog.passages(added)]
+        keys = {one.id: one.key for one in documents}
+        return View(shown, keys, self._embedder, self._today(at), progress)
+
+    def _today(self, at: datetime | None = None) -> date:
+        zone = ZoneInfo(self._settings.time_zone)
+        return (datetime.now(zone) if at is None else at.astimezone(zone)).date()
+
     # Shared steps; `catalog.writing()` is held
 
-    def _add(self, source: str, key: str, parsed: Parsed) -> Added:
+    def _add(self, source: str, key: str, parsed: Parsed, by: Change = UNSIGNED) -> Added:
         document_id = document_id_of(source, key)
         pieces = [
             (piece.section, parsed.text[piece.start : piece.end])
             for piece in cut(parsed.text, parsed.title, self._settings.passages)
         ]
-        number, new = self._catalog.add(document_id, source, key, parsed, pieces)
+        number, new = self._catalog.add(document_id, source, key, parsed, pieces, by)
         return Added(
             source, key, document_id, number, parsed.title, passages=len(pieces), unchanged=not new
         )

@@ -6,7 +6,7 @@ Invariant: `Passage.text` is a verbatim slice of its `Revision.text`.
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 Audience = Literal["public", "staff"]
 Status = Literal["draft", "published", "retired"]
@@ -60,6 +60,23 @@ class DocumentSummary:
     revision: int | None  # the published one, else the latest
     status: Status
     audience: Audience
+    latest: int  # the newest revision's number: above `revision` while there is a draft
+    passages: int  # of `revision`
+    changed_at: datetime  # when the newest revision was made, UTC
+    changed_by: str | None
+    effective_from: date | None
+    effective_to: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who made a revision, and why."""
+
+    author: str | None = None
+    note: str | None = None
+
+
+UNSIGNED: Final = Change()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,8 @@ class Revision:
     created_at: datetime  # UTC
     status: Status
     url: str | None
+    author: str | None
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)

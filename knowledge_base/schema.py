@@ -27,7 +27,9 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
+    text,
 )
 
 from knowledge_base.errors import KnowledgeUnavailable
@@ -69,6 +71,8 @@ revisions = Table(
         "sha256", String(64), nullable=False
     ),  # of the file as given and of what was stated with it
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("author", Text),
+    Column("note", Text),
 )
 passages = Table(
     "kb_passages",
@@ -94,6 +98,12 @@ visibility = Table(
         ["document_id", "revision"], ["kb_revisions.document_id", "kb_revisions.number"]
     ),
 )
+generations = Table(
+    "kb_generations",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("shown_at", DateTime(timezone=True), nullable=False),
+)
 # A row here is a publication that has begun and has not been shown: it is finished or undone.
 preparing = Table("kb_preparing", metadata, Column("generation", Integer, primary_key=True))
 vectors = Table(
@@ -115,6 +125,7 @@ def open_engine(url: str) -> Engine:
 def prepare(connection: Connection) -> None:
     """Make the tables that are missing, and check that they are ours."""
     metadata.create_all(connection)
+    _add_columns(connection)
     version = connection.execute(select(meta.c.version)).scalar()
     if version is None:
         catalogue_id = uuid.uuid4().hex[:12]
@@ -128,6 +139,20 @@ def prepare(connection: Connection) -> None:
             f"The knowledge base's tables have version {version} and this program needs {VERSION}; "
             "run the program that wrote them, or start with an empty database."
         )
+
+
+def _add_columns(connection: Connection) -> None:
+    """What older tables lack; only columns that may be empty are ever added."""
+    there = inspect(connection)
+    quote = connection.dialect.identifier_preparer.quote
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in there.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(
+                    text(f"ALTER TABLE {quote(table.name)} ADD COLUMN {quote(column.name)} {kind}")
+                )
 
 
 def now() -> datetime:

@@ -6,7 +6,7 @@ Knows no prompt and no storage. Invariant: passages for staff are found for staf
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from agent.conversation.question import Question
 from agent.conversation.reading import TRUSTED_SCORE, Reader
@@ -14,8 +14,7 @@ from agent.generation.requests import Permit, Priority
 from agent.policy import guardrails
 from agent.policy.cases import Case
 from agent.policy.language import language_of
-from knowledge_base.library import Library
-from knowledge_base.model import Hit
+from knowledge_base.model import Audience, Hit
 
 CANDIDATES: Final = 8
 REMEMBERED: Final = 20  # messages in which what a question is about may have been named
@@ -32,8 +31,16 @@ class Found:
     understood: Question
 
 
+class Searched(Protocol):
+    """What is published, or a view of what is not."""
+
+    def search(
+        self, query: str, *, k: int, before: Sequence[str], audience: Audience
+    ) -> list[Hit]: ...
+
+
 class Finder:
-    def __init__(self, library: Library, reader: Reader) -> None:
+    def __init__(self, library: Searched, reader: Reader) -> None:
         self._library = library
         self._reader = reader
 

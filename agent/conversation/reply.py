@@ -23,7 +23,8 @@ class ReplyDone:
     """`handoff`: the conversation has to go to a person; `replaced`: see the contract.
 
     `hits` are all passages that were found, best first; `evidence` is what the confidence of an
-    answer was made of; `record` what the model wrote it from, None if it wrote nothing.
+    answer was made of; `record` what the model wrote it from, None if it wrote nothing;
+    `looked_up`: it was a question for the policies, and no greeting, thanks or the like.
     """
 
     message: Message
@@ -32,6 +33,7 @@ class ReplyDone:
     hits: tuple[Hit, ...] = ()
     evidence: Evidence | None = None
     record: AnswerRecord | None = None
+    looked_up: bool = False
 
 
 class Reply:
@@ -42,6 +44,7 @@ class Reply:
         self._created_at = now()
         self._start = time.perf_counter()
         self._retrieval_ms = 0.0
+        self._looked_up = False
         self._first_token_ms: float | None = None
         self._usage = Usage(0, 0, 0)
         self._hits: tuple[Hit, ...] = ()
@@ -57,6 +60,7 @@ class Reply:
 
     def retrieved(self, hits: Sequence[Hit]) -> None:
         self._hits = tuple(hits)
+        self._looked_up = True
         self._retrieval_ms = self._elapsed_ms()
 
     def first_token(self) -> None:
@@ -117,4 +121,6 @@ class Reply:
                 completion_tokens=self._usage.completion_tokens,
             ),
         )
-        return ReplyDone(message, replaced, handoff, self._hits, self._evidence, self.record)
+        return ReplyDone(
+            message, replaced, handoff, self._hits, self._evidence, self.record, self._looked_up
+        )

@@ -233,6 +233,8 @@ class ConversationService:
             "feedback.submitted",
             {"message_id": message_id, "rating": rating, "reason": reason, "comment": comment},
         )
+        if reply.role == "ai_agent":
+            await asyncio.to_thread(self._records.asked.rate, message_id, rating, reason, comment)
         if self._memory is not None and reply.role == "ai_agent":
             await self._memory.rated(conversation.id, messages, reply, rating)
 

@@ -7,11 +7,12 @@ Invariant: the texts yielded, joined, are the message's content unless `replaced
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 from agent.conversation.checking import check
-from agent.conversation.finding import REMEMBERED, Finder
+from agent.conversation.finding import REMEMBERED, Finder, Searched
 from agent.conversation.memory import AnswerMemory, Recalled
 from agent.conversation.question import Question
 from agent.conversation.reading import DEFAULTS, Choice, Kept, Reader, Thresholds
@@ -69,6 +70,13 @@ class Answerer:
             engine=engine, prompts=prompts, time_zone=time_zone, thresholds=thresholds
         )
         self.finder = Finder(library, self.reader)
+
+    def over(self, view: Searched) -> Self:
+        """One that answers from the view, and gives no answer again."""
+        other = copy(self)
+        other.memory = None
+        other.finder = Finder(view, self.reader)
+        return other
 
     @property
     def model(self) -> ModelCard:

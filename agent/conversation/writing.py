@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Final
 
 from agent.conversation import transitions
+from agent.conversation.asking import asked as kept_question
 from agent.conversation.question import returns_first
 from agent.conversation.reception import Reception
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone
-from agent.domain import AnswerRecord, Conversation, Event, EventDraft, Message, Turn
+from agent.domain import Conversation, Event, EventDraft, Message, Turn
 from agent.errors import Busy, FrontdeskError, NotFound, StoreUnavailable
 from agent.generation.requests import Permit
 from agent.storage.records import Records
@@ -100,15 +101,19 @@ class TurnWriter:
         parts = self._answerer.answer(question, message_id=turn.message_id, permit=permit)
         async for part in parts:
             if isinstance(part, ReplyDone):
-                await self._complete(header.id, turn, part)
+                await self._complete(header, turn, question, part)
                 return
             draft = EventDraft(
                 type="reply.delta", data={"message_id": turn.message_id, "text": part.text}
             )
             await self._store.append(header.id, turn.epoch, [draft])
 
-    async def _complete(self, conversation_id: str, turn: Turn, done: ReplyDone) -> None:
-        await self._keep(conversation_id, done.record)
+    async def _complete(
+        self, begun: Conversation, turn: Turn, question: Question, done: ReplyDone
+    ) -> None:
+        conversation_id = begun.id
+        if done.record is not None:
+            await self._keep(self._records.answers.keep, conversation_id, done.record)
         messages = await self._messages(conversation_id) if done.handoff else ()
         away = await self._away(conversation_id, messages) if done.handoff else None
 
@@ -124,18 +129,19 @@ class TurnWriter:
             )
 
         await self._patiently(lambda: self._change(conversation_id, completed))
+        await self._keep(self._records.asked.keep, kept_question(begun, question, done))
         timings = done.message.timings
         observe_turn(
             done.message.outcome or "answered", timings.first_token_ms if timings else None
         )
 
-    async def _keep(self, conversation_id: str, record: AnswerRecord | None) -> None:
-        """An answer is not held up by a database that is away: it can only not be replayed."""
-        if record is not None:
-            try:
-                await asyncio.to_thread(self._records.answers.keep, conversation_id, record)
-            except StoreUnavailable as error:
-                log.warning("What an answer was made from was not kept: %s", error)
+    async def _keep(self, keep: Callable[..., None], *what: object) -> None:
+        """An answer is not held up by a database that is away: it can only not be replayed, and
+        is missing among the questions."""
+        try:
+            await asyncio.to_thread(keep, *what)
+        except StoreUnavailable as error:
+            log.warning("What an answer was made from was not kept: %s", error)
 
     async def give_up(self, conversation_id: str, epoch: int) -> None:
         """The turn failed for good: the conversation opens to a person."""

@@ -27,6 +27,7 @@ from sqlalchemy.engine import Connection
 
 from agent.domain import Noun, new_id, now
 from agent.storage.answers import AnswerRecords
+from agent.storage.asked import AskedQuestions
 from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
 from agent.storage.chatwoot import ChatwootRecords
@@ -95,6 +96,7 @@ class Records:
         self.widget = WidgetRecords(database)
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
+        self.asked = AskedQuestions(database, _is_erased)
         self.federation = Federation(database, self.people)
         self.audit = Audit(database)
 
@@ -263,6 +265,7 @@ class Records:
             self.webhooks.erase(connection, conversation_id)
             self.chatwoot.erase(connection, conversation_id)
             self.reports.erase(connection, conversation_id)
+            self.asked.erase(connection, conversation_id)
 
 
 def _api_key(row: Any) -> ApiKey:
