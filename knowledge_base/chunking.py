@@ -11,23 +11,13 @@ from dataclasses import dataclass
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 from markdown_it import MarkdownIt
 
+from knowledge_base.sizes import PassageSizes
+
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # Paragraphs and list items, nested items, sentences (not the dot of "2. "), words, characters.
 _BOUNDARIES = [r"\n\n(?=\S)", r"\n(?=\S)", r"\n", r"(?<=\D[.?!;]) ", " ", ""]
+_PAGE = re.compile(r"^Page \d+$|\(page \d+\)$")  # as `formats.pdf` writes them
 _INLINE_MARKS = re.compile(r"[*`]+|\[([^\]]*)\]\([^)]*\)")
-
-
-@dataclass(frozen=True, slots=True)
-class PassageSizes:
-    """In characters. Measured with MiniLM, hit@1 of the fused search at 600 / 900 / 1000 / 1200:
-    DuckDuckGo help 0.966 / 0.977 / 0.977 / 0.977, Arduino help with the heading lines removed
-    0.626 / 0.704 / 0.739 / 0.713, OR-ShARC 0.728 / 0.733 / 0.728 / 0.728, MTRAG-UN
-    0.816 / 0.854 / 0.854 / 0.825. `tiny` at 0, 150 and 300 made no difference.
-    """
-
-    target: int = 1000
-    table: int = 2000  # up to this a table stays whole, whatever the target
-    tiny: int = 150  # a section below this goes with its following sibling
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +118,8 @@ def _merged(sections: Iterator[_Section], sizes: PassageSizes) -> Iterator[_Sect
             continue
         parent = held.path[:-1]
         if (
-            held.end - held.start < sizes.tiny
+            not _names_a_page(held)
+            and held.end - held.start < sizes.tiny
             and section.end - held.start <= sizes.target
             and section.path[: len(parent)] == parent
         ):
@@ -140,6 +131,11 @@ def _merged(sections: Iterator[_Section], sizes: PassageSizes) -> Iterator[_Sect
             held = section
     if held is not None:
         yield held
+
+
+def _names_a_page(section: _Section) -> bool:
+    """What stands on one page is not cited as standing on another."""
+    return bool(section.path) and _PAGE.search(section.path[-1]) is not None
 
 
 def _packed(text: str, section: _Section, sizes: PassageSizes) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knowledge_base.errors import DocumentTooLarge, UnreadableDocument
-from knowledge_base.parsing import FORMATS, MAX_BYTES
+from knowledge_base.parsing import FORMATS, max_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class FoundFile:
         """Raises UnreadableDocument or DocumentTooLarge."""
         try:
             size = self.path.stat().st_size
-            if size > MAX_BYTES:
-                raise DocumentTooLarge(self.path.name, size, MAX_BYTES)
+            limit = max_bytes(self.path.name)
+            if size > limit:
+                raise DocumentTooLarge(self.path.name, size, limit)
             return self.path.read_bytes()
         except OSError as error:
             raise UnreadableDocument(

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 Audience = Literal["public", "staff"]
 Status = Literal["draft", "published", "retired"]
-Format = Literal["markdown", "html", "text"]
+Format = Literal["markdown", "html", "text", "csv", "pdf", "docx", "xlsx"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """Reads a document as its company published it: bytes or text in, title, text and dates out.
 
-Owns encodings, front matter and the kinds of file. Refuses to know where documents are kept.
+Owns encodings, front matter and the kinds of file; PDF, Word and Excel are read by `formats`, apart
+from this process. Refuses to know where documents are kept.
 Invariant: what is returned has a title and a text, both with at least one visible character.
 """
 
+import csv
 import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import PurePath
 from urllib.parse import urlsplit
@@ -17,11 +19,14 @@ import yaml
 from bs4 import BeautifulSoup
 from bs4.dammit import EncodingDetector
 
-from knowledge_base import markup
+from knowledge_base import markup, tables
 from knowledge_base.errors import DocumentTooLarge, UnreadableDocument
+from knowledge_base.formats.apart import read_apart
+from knowledge_base.formats.reading import MAX_ROWS
 from knowledge_base.model import Audience, Format
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 5_000_000  # of text
+MAX_BINARY_BYTES = 25_000_000
 FORMATS: Mapping[str, Format] = {
     ".md": "markdown",
     ".markdown": "markdown",
@@ -32,6 +37,33 @@ FORMATS: Mapping[str, Format] = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".xlsx": "xlsx",
+}
+_BINARY = {"pdf", "docx", "xlsx"}
+_REMEDIES = {
+    **dict.fromkeys(
+        (".docm", ".dotm", ".xlsm", ".xltm"), "has macros; save it without them as DOCX or XLSX"
+    ),
+    **dict.fromkeys(
+        (".doc", ".odt", ".rtf", ".pages"), "is of a kind that is not read; save it as DOCX"
+    ),
+    **dict.fromkeys(
+        (".xls", ".xlsb", ".ods", ".numbers"), "is of a kind that is not read; save it as XLSX"
+    ),
+    **dict.fromkeys(
+        (".ppt", ".pptx", ".odp", ".key"), "is of a kind that is not read; save it as PDF"
+    ),
+    ".zip": "is an archive; add it as a whole, not as one document",
+}
+_MAGIC = {
+    b"%PDF-": "PDF",
+    b"PK\x03\x04": "DOCX, XLSX or ZIP",
+    b"\xd0\xcf\x11\xe0": "Office",
+    b"{\\rtf": "RTF",
 }
 _FRONT_MATTER = re.compile(r"(?ms)\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)")
 _TITLE_LENGTH = 200
@@ -45,7 +77,8 @@ class Parsed:
     effective_from: date | None
     effective_to: date | None
     url: str | None
-    sha256: str  # of the text as it was given and of what was stated with it
+    sha256: str  # of the file as it was given and of what was stated with it
+    warnings: tuple[str, ...] = ()  # sentences about what was left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +93,27 @@ class Stated:
 
 def parse_file(name: str, content: bytes, stated: Stated = Stated()) -> Parsed:
     """Raises UnreadableDocument or DocumentTooLarge, with `name` in the sentence."""
-    kind = FORMATS.get(PurePath(name).suffix.lower())
+    suffix = PurePath(name).suffix.lower()
+    kind = FORMATS.get(suffix)
     if kind is None:
-        raise UnreadableDocument(
-            f"{name} is not a Markdown, HTML or text file; convert it to one of them first."
+        known = (
+            "is of a kind that is not read; make it PDF, DOCX, XLSX, CSV, Markdown, HTML or text"
         )
-    return parse_text(name, decode(name, content, html=kind == "html"), kind, stated)
+        raise UnreadableDocument(f"{name} {_REMEDIES.get(suffix, known)}.")
+    if len(content) > max_bytes(name):
+        raise DocumentTooLarge(name, len(content), max_bytes(name))
+    if kind not in _BINARY:
+        return parse_text(name, decode(name, content, html=kind == "html"), kind, stated)
+    if not content:
+        raise UnreadableDocument(f"{name} is empty; put text in it or leave it out.")
+    read = read_apart(name, kind, content)
+    cleaned = tables.divided(markup.normalised(read.text))
+    parsed = _parsed(name, cleaned, {"title": read.title}, kind, stated)
+    return replace(parsed, sha256=_digest(stated, name, content), warnings=read.warnings)
+
+
+def max_bytes(name: str) -> int:
+    return MAX_BINARY_BYTES if FORMATS.get(PurePath(name).suffix.lower()) in _BINARY else MAX_BYTES
 
 
 def parse_text(name: str, text: str, kind: Format, stated: Stated = Stated()) -> Parsed:
@@ -74,12 +122,24 @@ def parse_text(name: str, text: str, kind: Format, stated: Stated = Stated()) ->
         raise DocumentTooLarge(name, len(text), MAX_BYTES)
     header, body = _front_matter(markup.normalised(text)) if kind == "markdown" else ({}, text)
     try:
-        cleaned = _cleaned(body, kind)
+        cleaned = tables.divided(_cleaned(name, body, kind))
     except RecursionError:
         raise UnreadableDocument(
             f"{name} nests its elements too deeply; simplify its markup."
         ) from None
     own = {**(_html_header(body) if kind == "html" else {}), **header}
+    return replace(
+        _parsed(name, cleaned, own, kind, stated), sha256=_digest(stated, name, text.encode())
+    )
+
+
+def _digest(stated: Stated, name: str, content: bytes) -> str:
+    return hashlib.sha256(f"{stated}\0{name}\0".encode() + content).hexdigest()
+
+
+def _parsed(
+    name: str, cleaned: str, own: Mapping[str, object], kind: Format, stated: Stated
+) -> Parsed:
     title = (
         _line(stated.title)
         or _line(own.get("title"))
@@ -105,13 +165,16 @@ def parse_text(name: str, text: str, kind: Format, stated: Stated = Stated()) ->
         effective_from=starts,
         effective_to=ends,
         url=url,
-        sha256=hashlib.sha256(f"{stated}\0{name}\0{text}".encode()).hexdigest(),
+        sha256="",
     )
 
 
 def decode(name: str, content: bytes, *, html: bool = False) -> str:
     if len(content) > MAX_BYTES:
         raise DocumentTooLarge(name, len(content), MAX_BYTES)
+    for magic, inside in _MAGIC.items():
+        if content.startswith(magic):
+            raise UnreadableDocument(f"{name} is a {inside} file inside; give it its own ending.")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:
@@ -133,14 +196,26 @@ def decode(name: str, content: bytes, *, html: bool = False) -> str:
     return text
 
 
-def _cleaned(body: str, kind: Format) -> str:
+def _cleaned(name: str, body: str, kind: Format) -> str:
     match kind:
+        case "csv":
+            return _table(name, markup.normalised(body))
         case "markdown":
             return markup.from_markdown(body)
         case "html":
             return markup.from_html(body)
-        case "text":
+        case _:
             return markup.normalised(body).strip()
+
+
+def _table(name: str, text: str) -> str:
+    try:
+        rows = tables.from_csv(text)
+    except csv.Error as error:
+        raise UnreadableDocument(f"{name} is no table ({error}); save it again as CSV.") from None
+    if len(rows) > MAX_ROWS:
+        raise UnreadableDocument(f"{name} has more than {MAX_ROWS:,} rows; split it.")
+    return tables.from_rows(rows)
 
 
 def _front_matter(text: str) -> tuple[dict[str, object], str]:
@@ -188,6 +263,8 @@ def _line(value: object) -> str:
 
 
 def _first_heading(cleaned: str, kind: Format) -> str:
+    if kind == "csv":
+        return ""
     if kind == "text":
         first, _, rest = cleaned.partition("\n")
         is_title = len(first) <= 100 and (not rest or rest.startswith("\n"))

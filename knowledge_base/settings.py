@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from knowledge_base.chunking import PassageSizes
+from knowledge_base.sizes import PassageSizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

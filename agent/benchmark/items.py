@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from langchain_core.embeddings import Embeddings
 
-from knowledge_base.chunking import PassageSizes
 from knowledge_base.library import Library
 from knowledge_base.model import Hit, Passage
 from knowledge_base.settings import KnowledgeSettings
+from knowledge_base.sizes import PassageSizes
 
 PASSAGES: Final = 4
 # Two sets over the same policies: one to measure with, each question asked once, so that nobody is

@@ -16,9 +16,10 @@ from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.prompting import Prompts
 from agent.settings import load_settings
 from agent.weights.store import resolve
-from knowledge_base.chunking import PassageSizes, cut
+from knowledge_base.chunking import cut
 from knowledge_base.model import Hit, Passage
 from knowledge_base.parsing import parse_file
+from knowledge_base.sizes import PassageSizes
 
 CONTENT = Path(__file__).resolve().parents[2] / "knowledge_base" / "content"
 

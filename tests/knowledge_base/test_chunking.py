@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knowledge_base.chunking import PassageSizes, cut
+from knowledge_base.chunking import cut
 from knowledge_base.markup import normalised
+from knowledge_base.sizes import PassageSizes
 
 SIZES = PassageSizes(target=200, table=400, tiny=40)
 LONG = "A sentence of the rule that says something. " * 3

@@ -206,7 +206,7 @@ def test_a_declared_encoding_is_believed() -> None:
         ("a.html", b"<html><body><script>1</script></body></html>", "empty"),
         ("a.md", b"\x89PNG\r\n\x1a\n\0\0\0", "binary"),
         ("a.txt", bytes(range(1, 32)) * 10, "binary"),
-        ("a.pdf", b"%PDF-1.7", "not a Markdown, HTML or text file"),
+        ("a.png", b"\x89PNG", "make it PDF, DOCX, XLSX, CSV, Markdown, HTML or text"),
         ("a.html", b"<div>" * 20_000, "too deeply"),
     ],
 )
