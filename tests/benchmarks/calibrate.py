@@ -124,14 +124,17 @@ def _hit(asked: Asked) -> Hit:
 
 def fitted(x: Values, y: Labels, classes: int, l2: float = 0.01) -> Values:
     """Multinomial logistic regression by gradient descent on standardized features; weights of the
-    features as they are, one row a class."""
+    features as they are, one row a class. The bias is not held back: it is the share of each class,
+    and with l2 on it answers that were right in 86 of 100 cases were said to be in 71."""
     mean, spread = x.mean(0), x.std(0)
     mean[0], spread[0] = 0.0, 1.0  # the bias
     spread[spread < 1e-9] = 1.0
     z, wanted = (x - mean) / spread, np.eye(classes)[y]
     w = np.zeros((x.shape[1], classes))
+    held_back = np.full((x.shape[1], 1), l2)
+    held_back[0] = 0.0
     for _ in range(3000):
-        w -= 0.3 * (z.T @ (_softmax(z @ w) - wanted) / len(y) + l2 * w)
+        w -= 0.3 * (z.T @ (_softmax(z @ w) - wanted) / len(y) + held_back * w)
     w /= spread[:, None]
     w[0] -= (mean[1:, None] * w[1:]).sum(0)
     return w.T
