@@ -26,6 +26,7 @@ from agent.http.routes import (
     sessions,
     staff,
     widget,
+    words,
 )
 from agent.services import Services
 from agent.settings import Settings
@@ -44,7 +45,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.provider = _provider(services.settings)
     app.state.closing = asyncio.Event()
     errors.install(app)
-    people = (sessions, oidc, staff, admin, backstage)
+    people = (sessions, oidc, staff, admin, backstage, words)
     for routes in (conversations, *people, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)

@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 
+from agent.answering import open_answering, open_knowledge, seed_sample
 from agent.commands import COMMANDS, Line, Opened, dispatch
 from agent.conversation.replaying import Replayer
 from agent.errors import DataDirectoryLocked, FrontdeskError, Unavailable
 from agent.lock import holder, locked
-from agent.services import open_answering, open_knowledge, seed_sample
 from agent.settings import Settings
 from agent.storage.records import Records
 

@@ -1,10 +1,13 @@
-"""Renders prompts: strict, sandboxed, each template replaceable by the operator.
+"""Renders prompts: strict, sandboxed, each template replaceable by the operator, and what the agent
+says by itself by an admin.
 
 Knows no model and no conversation. Invariant: a template that names a value it was not given is
 an error when it is rendered, never an empty place in a prompt.
 """
 
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +19,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from agent.errors import SetupError
 
 LANGUAGES: Final = ("en", "de", "fr", "es", "zh")
+# What an admin may put in other words: all that is said without a value that only code knows.
+SAID: Final = (
+    "greeting", "about_me", "thanks", "acknowledged", "goodbye", "complaint", "abuse",
+    "off_limits", "refusal", "missing_knowledge", "low_confidence", "handoff", "returned",
+)  # fmt: skip
 
 
 class Prompts:
@@ -33,6 +41,15 @@ class Prompts:
             auto_reload=False,  # what is in force is what was read at the start
         )
         self._environment.globals["company"] = company
+        self.use({}, "")
+
+    def use(self, words: Mapping[tuple[str, str], str], style: str) -> None:
+        """From now on say these, by name and language, in place of the product's own, and tell the
+        model the house style."""
+        self._words = dict(words)
+        self._environment.globals["style"] = style
+        said = json.dumps([sorted(self._words.items()), style], ensure_ascii=False)
+        self._chosen = said if words or style else ""
 
     def render(self, name: str, **values: object) -> str:
         """The text of `name` (a path below prompts/ without `.j2`)."""
@@ -44,13 +61,21 @@ class Prompts:
     def say(self, name: str, locale: str | None, **values: object) -> str:
         """What the agent says by itself, in the customer's language where it is known."""
         language = (locale or "en").replace("_", "-").split("-")[0].lower()
-        return self.render(
-            f"say/{name}", language=language if language in LANGUAGES else "en", **values
-        ).strip()
+        language = language if language in LANGUAGES else "en"
+        return self._words.get((name, language)) or self.standard(name, language, **values)
+
+    def standard(self, name: str, language: str, **values: object) -> str:
+        """What it would say if no admin had said otherwise."""
+        return self.render(f"say/{name}", language=language, **values).strip()
+
+    def revision(self) -> str:
+        """A short hash of every template and word in force: stored with answers."""
+        if not self._chosen:
+            return self._templates()
+        return hashlib.sha256(f"{self._templates()}\0{self._chosen}".encode()).hexdigest()[:16]
 
     @cache  # noqa: B019  # one instance lives as long as the process
-    def revision(self) -> str:
-        """A short hash of every template in force: stored with answers, part of cache keys."""
+    def _templates(self) -> str:
         digest = hashlib.sha256()
         for name in sorted(self._environment.list_templates(extensions=["j2"])):
             source, _, _ = self._environment.loader.get_source(  # type: ignore[union-attr]

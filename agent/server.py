@@ -15,10 +15,11 @@ from typing import Final
 
 import uvicorn
 
+from agent.answering import seed_sample
 from agent.app import create_app
 from agent.errors import FrontdeskError
 from agent.http.owner import create_owner_app
-from agent.services import Services, open_services, seed_sample
+from agent.services import Services, open_services
 from agent.settings import Settings, load_settings
 from agent.silence import silence_dependencies
 from agent.supervisor import EXIT_SETUP, Inheritance

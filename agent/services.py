@@ -1,26 +1,22 @@
-"""Opens and closes everything the product is made of: the only composition root.
+"""Opens and closes everything the product is made of: with `answering`, the only composition root.
 
-Three sizes, each standing on the one before: the library (documents and their search), answering
-(library and model), and the whole service (answering, sessions, records). Invariant: what was
-opened is closed in reverse order, whatever happens in between.
+Owns the whole service: answering, sessions, records, and what runs behind them. Refuses to know
+HTTP. Invariant: what was opened is closed in reverse order, whatever happens in between.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import as_file, files
-from pathlib import Path
 
+from agent.answering import Answering, load_words, open_answering
 from agent.conversation.abandoned import Abandoned
 from agent.conversation.attendance import Attendance
 from agent.conversation.desk import Desk
 from agent.conversation.listing import Listing, ServiceLevels
-from agent.conversation.memory import AnswerMemory
 from agent.conversation.presence import Presence
-from agent.conversation.reading import Thresholds
 from agent.conversation.reception import Reception
 from agent.conversation.reviewing import Reviews
 from agent.conversation.service import ConversationService
@@ -28,12 +24,7 @@ from agent.conversation.turn import Answerer
 from agent.conversation.warming import Warmer
 from agent.errors import SetupError, Unavailable
 from agent.events.broadcast import Broadcaster
-from agent.generation import tuned
-from agent.generation.drafting import TYPICAL
 from agent.generation.embedding import LlamaEmbeddings
-from agent.generation.engine import EngineSettings, LlamaEngine
-from agent.generation.llama import Tuning
-from agent.generation.remote import RemoteEngine
 from agent.generation.requests import Engine
 from agent.integrations.chatwoot import Chatwoot
 from agent.integrations.configured import chatwoot_of, given_secrets, webhooks_of
@@ -46,30 +37,13 @@ from agent.storage.attendance import AttendanceStore
 from agent.storage.presence import PresenceStore
 from agent.storage.records import Records
 from agent.storage.redis import ConversationStore
-from agent.weights.store import Weights, resolve
 from knowledge_base.errors import KnowledgeUnavailable
 from knowledge_base.library import Library
-from knowledge_base.model import Progress
-from knowledge_base.settings import KnowledgeSettings
 
 log = logging.getLogger(__name__)
 
-SAMPLE_SOURCE = "sample"
 _ARCHIVE_EVERY_S = 3600.0
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    library: Library
-    embeddings: LlamaEmbeddings
-
-
-@dataclass(frozen=True)
-class Answering:
-    knowledge: Knowledge
-    engine: Engine
-    prompts: Prompts
-    answerer: Answerer
+_LOOK_FOR_WORDS_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +64,10 @@ class Services:
     chatwoot: Chatwoot | None
     warmer: Warmer
 
+    async def use_words(self) -> None:
+        """Say and write from now on as the admins word it."""
+        await load_words(self.prompts, self.records)
+
     async def ping(self) -> None:
         """Raise Unavailable naming the part that is missing and what to do about it."""
         await self.store.ping()
@@ -98,58 +76,6 @@ class Services:
             await asyncio.to_thread(self.library.ping)
         except KnowledgeUnavailable as error:
             raise Unavailable(str(error)) from error
-
-
-@asynccontextmanager
-async def open_knowledge(settings: Settings) -> AsyncIterator[Knowledge]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    weights = await asyncio.to_thread(resolve, None, settings.weights_dir, kind="embedding")
-    embeddings = await asyncio.to_thread(LlamaEmbeddings, weights.path)
-    try:
-        library = await asyncio.to_thread(
-            Library.open,
-            KnowledgeSettings(
-                data_dir=settings.data_dir / "knowledge",
-                database_url=settings.sql_url,
-                chroma_url=settings.chroma_url,
-                time_zone=settings.time_zone,
-            ),
-            embeddings,
-            weights.name,
-        )
-        try:
-            yield Knowledge(library, embeddings)
-        finally:
-            await asyncio.to_thread(library.close)
-    finally:
-        await asyncio.to_thread(embeddings.close)
-
-
-@asynccontextmanager
-async def open_answering(
-    settings: Settings, records: Records | None = None
-) -> AsyncIterator[Answering]:
-    """With `records` answers that customers liked are given again."""
-    prompts = Prompts(company=settings.company, overrides=settings.prompts_dir)
-    async with open_knowledge(settings) as knowledge:
-        engine = await _open_engine(settings)
-        knowledge.embeddings.give_way_to(lambda: engine.busy)
-        try:
-            memory = None
-            if records is not None and settings.answer_memory:
-                memory = AnswerMemory(records, knowledge.embeddings, settings.answer_memory)
-                await memory.load()
-            answerer = Answerer(
-                engine=engine,
-                library=knowledge.library,
-                prompts=prompts,
-                time_zone=settings.time_zone,
-                thresholds=thresholds(settings),
-                memory=memory,
-            )
-            yield Answering(knowledge, engine, prompts, answerer)
-        finally:
-            await engine.close()
 
 
 @asynccontextmanager
@@ -182,6 +108,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         behind = [
             asyncio.create_task(_archive_now_and_then(store, records, settings)),
             asyncio.create_task(desk.wake_snoozed()),
+            asyncio.create_task(_words_of_others(answering.prompts, records)),
             asyncio.create_task(Outbox(receivers, store, records.webhooks).run()),
             asyncio.create_task(Abandoned(attendance, desk.listing, conversations).run()),
             *([asyncio.create_task(warmer.run())] if settings.warm else []),
@@ -212,20 +139,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             await store.close()
 
 
+async def _words_of_others(prompts: Prompts, records: Records) -> None:
+    """Another server on the same database may have been given other words."""
+    while True:
+        await asyncio.sleep(_LOOK_FOR_WORDS_EVERY_S)
+        try:
+            await load_words(prompts, records)
+        except Unavailable as error:
+            log.warning("Whether other words are wanted cannot be seen now: %s", error)
+
+
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def thresholds(settings: Settings) -> Thresholds:
-    return Thresholds(
-        sure_at=settings.sure_at,
-        refuse_below=settings.refuse_below,
-        clarify_at=settings.clarify_at,
-        hand_off_below=settings.hand_off_below,
-        hand_off_after=settings.hand_off_after,
-    )
 
 
 def service_levels(settings: Settings) -> ServiceLevels:
@@ -233,15 +160,6 @@ def service_levels(settings: Settings) -> ServiceLevels:
         first_answer=timedelta(minutes=settings.sla_first_answer_minutes),
         next_answer=timedelta(minutes=settings.sla_next_answer_minutes),
     )
-
-
-def seed_sample(library: Library, progress: Callable[[Progress], None] | None = None) -> bool:
-    """The sample company's policies, if the catalogue is empty. True if it was."""
-    if library.documents():
-        return False
-    with as_file(files("knowledge_base") / "content") as content:
-        library.add_paths([Path(content)], source=SAMPLE_SOURCE, publish=True, progress=progress)
-    return True
 
 
 @asynccontextmanager
@@ -316,41 +234,6 @@ async def _open_attendance(redis_url: str) -> AsyncIterator[Attendance]:
 def _reception(settings: Settings, attendance: Attendance, prompts: Prompts) -> Reception:
     hours = working_hours(settings.working_hours, settings.time_zone)
     return Reception(hours, attendance, prompts)
-
-
-async def _open_engine(settings: Settings) -> LlamaEngine | RemoteEngine:
-    if settings.engine_url is not None:
-        key = settings.engine_key.get_secret_value() if settings.engine_key else None
-        return await RemoteEngine.open(settings.engine_url, key=key, model=settings.engine_model)
-    weights = await asyncio.to_thread(resolve, settings.model, settings.weights_dir)
-    tuning, step_costs = await asyncio.to_thread(_tuning, settings, weights)
-    limits = EngineSettings(
-        context_tokens=settings.context_tokens,
-        max_sequences=settings.sequences,
-        queue_limit=settings.queue,
-        tuning=tuning,
-        step_costs=step_costs,
-        gpu_layers=-1 if settings.gpu_layers is None else settings.gpu_layers,
-        cache_memory_bytes=settings.cache_memory_mb * 10**6,
-        cache_folder=settings.data_dir / "policy_cache",
-        cache_disk_bytes=(
-            None if settings.cache_disk_gb is None else int(settings.cache_disk_gb * 10**9)
-        ),
-    )
-    return await LlamaEngine.open(
-        weights.path, name=weights.name, sha256=weights.sha256, settings=limits
-    )
-
-
-def _tuning(settings: Settings, weights: Weights) -> tuple[Tuning, tuple[float, ...]]:
-    folder, sha256 = settings.weights_dir, weights.sha256
-    found = tuned.recall(folder, sha256)
-    if found is None and settings.tune:
-        found = tuned.measured(folder, weights.path, sha256, log.info)
-    tuning = found.tuning if found is not None else Tuning()
-    if settings.threads is not None:
-        tuning = replace(tuning, threads=settings.threads)
-    return tuning, found.speed.steps if found is not None else TYPICAL
 
 
 async def _secrets(records: Records, settings: Settings, name: str) -> tuple[bytes, ...]:

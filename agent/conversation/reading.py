@@ -112,6 +112,11 @@ class Reader:
         self._decide_lead = prompts.render("answer_decide")
         self._clarify_lead = prompts.render("answer_clarify")
 
+    @property
+    def revision(self) -> str:
+        """Of the prompts in force."""
+        return self._prompts.revision()
+
     async def choose(
         self,
         question: Question,

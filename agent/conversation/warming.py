@@ -40,13 +40,13 @@ class Warmer:
 
     async def run(self) -> None:
         """Until cancelled: whenever something was published, by whatever process, read it."""
-        seen: int | None = None
+        seen: tuple[int | None, str] = (None, "")
         warming: asyncio.Task[None] | None = None
         try:
             while True:
-                generation = await self._generation(seen)
-                if generation != seen:
-                    seen = generation
+                generation = await self._generation(seen[0])
+                if (generation, self._reader.revision) != seen:
+                    seen = (generation, self._reader.revision)
                     if warming is not None:
                         warming.cancel()
                     warming = asyncio.create_task(self._warm(generation))

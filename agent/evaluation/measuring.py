@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent.answering import thresholds
 from agent.evaluation.dataset import Item
 from agent.evaluation.journal import Journal, fingerprint
 from agent.evaluation.page import page
 from agent.evaluation.runner import Line, Progress
 from agent.evaluation.scoring import Record, summarize
 from agent.prompting import Prompts
-from agent.services import thresholds
 from agent.settings import Settings
 from agent.weights.store import resolve
 

@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from agent.answering import open_answering
 from agent.conversation.turn import Answerer, Question, ReplyDone
 from agent.errors import FrontdeskError
 from agent.evaluation.dataset import Item
 from agent.evaluation.scoring import Record
-from agent.services import open_answering
 from agent.settings import Settings
 from knowledge_base.library import Library
 from knowledge_base.model import Progress as KnowledgeProgress

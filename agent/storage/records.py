@@ -38,6 +38,7 @@ from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
 from agent.storage.webhooks import WebhookRecords
 from agent.storage.widget import WidgetRecords
+from agent.storage.words import WordRecords
 
 SECRETS_ACTIVE: Final = 2
 # What a key opens: the OpenAI-compatible API, the operators' pages, or what a role may do.
@@ -94,6 +95,7 @@ class Records:
         self.webhooks = WebhookRecords(database)
         self.chatwoot = ChatwootRecords(database)
         self.widget = WidgetRecords(database)
+        self.words = WordRecords(database)
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
         self.asked = AskedQuestions(database, _is_erased)

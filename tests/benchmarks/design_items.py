@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from agent.answering import seed_sample
 from agent.conversation.turn import Answerer, Question
 from agent.evaluation.dataset import Item
 from agent.generation.embedding import LlamaEmbeddings
 from agent.generation.requests import ChatMessage, Engine
 from agent.policy import guardrails
 from agent.prompting import Prompts
-from agent.services import seed_sample
 from knowledge_base.library import Library
 from knowledge_base.model import Hit
 from knowledge_base.settings import KnowledgeSettings

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent import services as composition
+from agent import answering as composition
 from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.scripted import ScriptedBackend
 from agent.settings import Settings

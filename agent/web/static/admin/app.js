@@ -16,8 +16,9 @@ import * as audit from './audit.js';
 import * as keys from './keys.js';
 import * as people from './people.js';
 import * as widget from './widget.js';
+import * as words from './words.js';
 
-const SECTIONS = [people, keys, widget, audit];
+const SECTIONS = [widget, words, people, keys, audit];
 
 const find = (id) => document.getElementById(id);
 const session = new Session();

@@ -20,6 +20,7 @@ const WORDS = {
   'account.change_password': 'Changed their password',
   'account.end_session': 'Ended one of their sessions',
   'account.end_other_sessions': 'Signed out their other sessions',
+  'admin.change_words': 'Changed what the AI says, or its style',
   'admin.add_user': 'Added a person',
   'admin.change_user': 'Changed a person',
   'admin.make_link': 'Made a password link',
