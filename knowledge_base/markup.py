@@ -19,15 +19,16 @@ from markdownify import MarkdownConverter
 _Replacement = str | Callable[[re.Match[str]], str]
 _CODE = re.compile(r"(?ms)(^[ >]*(`{3,}|~{3,}).*?(?:^[ >]*\2[`~]*[ \t]*$|\Z)|`+[^`\n]+`+)")
 _DRESSING: list[tuple[re.Pattern[str], _Replacement]] = [
-    # kramdown's table of contents, then Liquid's and Jinja's comments, tags and values
+    # kramdown's table of contents, then Liquid's and Jinja's comments, tags and values; bounded,
+    # so that many that are never closed cost no more than the text is long
     (re.compile(r"(?m)^[-*+][ \t]+.*\n\{:\s*toc\s*\}"), ""),
-    (re.compile(r"(?s)\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}"), ""),
-    (re.compile(r"(?s)\{%.*?%\}"), ""),
-    (re.compile(r"(?s)\{\{.*?\}\}"), ""),
+    (re.compile(r"(?s)\{%-?\s*comment\s*-?%\}.{,5000}?\{%-?\s*endcomment\s*-?%\}"), ""),
+    (re.compile(r"(?s)\{%.{,2000}?%\}"), ""),
+    (re.compile(r"(?s)\{\{.{,2000}?\}\}"), ""),
     # attributes: kramdown's, then ids and classes of headings; then what is left of Jinja
     (re.compile(r"\{:[^{}\n]*\}"), ""),
-    (re.compile(r"(?m)[ \t]*\{[#.][^{}\n]*\}[ \t]*$"), ""),
-    (re.compile(r"\{#[^{}]*#\}"), ""),
+    (re.compile(r"(?m)(?<![ \t])[ \t]*\{[#.][^{}\n]*\}[ \t]*$"), ""),
+    (re.compile(r"\{#[^{}]{,2000}#\}"), ""),
     # admonitions: ":::warning" … ":::" and "[!NOTE]"
     (re.compile(r"(?mi)^:{3,}[ \t]*\{?([a-z]+)\b.*$"), r"**\1**"),
     (re.compile(r"(?m)^:{3,}[ \t]*$"), ""),
@@ -90,18 +91,24 @@ class _PlainMarkdown(MarkdownConverter):
 
 def from_markdown(source: str) -> str:
     """Published Markdown (template tags, HTML inside, attributes) as plain Markdown."""
-    rendered = _READER.render(without_dressing(source))
+    rendered = closed(_READER.render(without_dressing(source)))
     return _written(BeautifulSoup(rendered, "html.parser"))
 
 
 def from_html(source: str) -> str:
     """The content of an HTML page; a page's menus and footers count only if nothing else is."""
-    soup = BeautifulSoup(source, "html.parser")
+    soup = BeautifulSoup(closed(source), "html.parser")
     body = soup.find("main") or soup.find("article") or soup.body or soup
     whole = str(body)
     for element in body.find_all(_PAGE_FURNITURE):
         element.decompose()
     return _written(body) or _written(BeautifulSoup(whole, "html.parser"))
+
+
+def closed(source: str) -> str:
+    """Without comments that are never closed: html.parser reads on to the end from each of them."""
+    end = source.rfind("-->") + 3 if "-->" in source else 0
+    return source[:end] + source[end:].replace("<!--", "")
 
 
 def without_dressing(source: str) -> str:

@@ -22,11 +22,12 @@ from bs4.dammit import EncodingDetector
 from knowledge_base import markup, tables
 from knowledge_base.errors import DocumentTooLarge, UnreadableDocument
 from knowledge_base.formats.apart import read_apart
-from knowledge_base.formats.reading import MAX_ROWS
+from knowledge_base.formats.reading import MAX_COLUMNS, MAX_ROWS
 from knowledge_base.model import Audience, Format
 
 MAX_BYTES = 5_000_000  # of text
 MAX_BINARY_BYTES = 25_000_000
+_IN_PROCESS = 100_000  # characters of markup up to which reading them cannot stop a server
 FORMATS: Mapping[str, Format] = {
     ".md": "markdown",
     ".markdown": "markdown",
@@ -200,6 +201,8 @@ def _cleaned(name: str, body: str, kind: Format) -> str:
     match kind:
         case "csv":
             return _table(name, markup.normalised(body))
+        case "markdown" | "html" if len(body) > _IN_PROCESS:
+            return markup.normalised(read_apart(name, kind, body.encode()).text)
         case "markdown":
             return markup.from_markdown(body)
         case "html":
@@ -213,8 +216,10 @@ def _table(name: str, text: str) -> str:
         rows = tables.from_csv(text)
     except csv.Error as error:
         raise UnreadableDocument(f"{name} is no table ({error}); save it again as CSV.") from None
-    if len(rows) > MAX_ROWS:
-        raise UnreadableDocument(f"{name} has more than {MAX_ROWS:,} rows; split it.")
+    if len(rows) > MAX_ROWS or max(map(len, rows), default=0) > MAX_COLUMNS:
+        raise UnreadableDocument(
+            f"{name} has more than {MAX_ROWS:,} rows or {MAX_COLUMNS} columns; split it."
+        )
     return tables.from_rows(rows)
 
 
@@ -225,7 +230,7 @@ def _front_matter(text: str) -> tuple[dict[str, object], str]:
     fence, block = match[1], match[2]
     try:
         loaded = tomllib.loads(block) if fence == "+++" else yaml.safe_load(block)
-    except (yaml.YAMLError, tomllib.TOMLDecodeError):
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError):
         loaded = _header_lines(block)  # "title: Refunds: how" is common and is not YAML
     if loaded is None:
         loaded = {}
@@ -240,7 +245,7 @@ def _header_lines(block: str) -> dict[str, object]:
 
 
 def _html_header(source: str) -> dict[str, object]:
-    soup = BeautifulSoup(source, "html.parser")
+    soup = BeautifulSoup(markup.closed(source[:_IN_PROCESS]), "html.parser")
     found: dict[str, object] = {}
     if soup.title and soup.title.get_text(strip=True):
         found["title"] = soup.title.get_text(" ", strip=True)

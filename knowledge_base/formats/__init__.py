@@ -1,6 +1,6 @@
-"""Reads the binary kinds of file (PDF, Word, Excel), apart from the process that serves.
+"""Reads PDF, Word, Excel and long markup, apart from the process that serves.
 
-`apart` starts `child` for one file and gives back what was read; `pdf`, `word` and `sheets` run in
-the child only. Owns the limits. Refuses to know titles, dates and where documents are kept.
-Invariant: nothing that a file contains can run, reach the network or stop the server.
+`apart` starts `child` for one file and gives back what was read; `pdf`, `word`, `sheets` and
+`marked` run in the child only. Owns the limits. Refuses to know titles, dates and where documents
+are kept. Invariant: nothing that a file contains can run, reach the network or stop the server.
 """

@@ -19,7 +19,13 @@ from knowledge_base.formats.reading import MAX_CHARACTERS, Read, Refused
 
 MEMORY_BYTES = 1 << 30  # of address space: the parsers' own code needs 0.2 GB of it
 CPU_S = 60
-_READERS = {"pdf": "pdf", "docx": "word", "xlsx": "sheets"}
+_READERS = {
+    "pdf": ("pdf", "read"),
+    "docx": ("word", "read"),
+    "xlsx": ("sheets", "read"),
+    "markdown": ("marked", "read_markdown"),
+    "html": ("marked", "read_html"),
+}
 _LIBRARIES = tuple(
     {
         str(Path(place).resolve())
@@ -39,11 +45,12 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of Linux's unshare(2)
 def main(kind: str) -> None:
     answer = os.fdopen(os.dup(1), "wb")
     sys.stdout = sys.stderr  # a parser that prints must not end up in the answer
-    reader = importlib.import_module(f"knowledge_base.formats.{_READERS[kind]}")
+    module, function = _READERS[kind]
+    reader = getattr(importlib.import_module(f"knowledge_base.formats.{module}"), function)
     content = sys.stdin.buffer.read()
     wall()
     try:
-        read: Read = reader.read(content)
+        read: Read = reader(content)
         if len(read.text) > MAX_CHARACTERS:
             raise Refused("has more text than one document may have; split it.")
         said = {"title": read.title, "text": read.text, "warnings": read.warnings}

@@ -149,3 +149,14 @@ def archive(entries: Mapping[str, bytes | str] | Sequence[tuple[str, bytes | str
         for name, content in pairs:
             target.writestr(name, content)
     return kept.getvalue()
+
+
+def replaced(packed: bytes, parts: Mapping[str, bytes | str]) -> bytes:
+    """The same archive with other content in some of its entries."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as source:
+        kept = {name: source.read(name) for name in source.namelist()}
+    return archive({**kept, **parts})
+
+
+def pdf_of_objects(*objects: bytes) -> bytes:
+    return _written(objects, b"")
