@@ -16,6 +16,7 @@ from agent.http.middleware import CustomersCors, RequestLog, SecurityHeaders
 from agent.http.oidc import Provider
 from agent.http.routes import (
     admin,
+    analytics,
     backstage,
     chatwoot,
     conversations,
@@ -45,7 +46,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.provider = _provider(services.settings)
     app.state.closing = asyncio.Event()
     errors.install(app)
-    people = (sessions, oidc, staff, admin, backstage, words)
+    people = (sessions, oidc, staff, admin, analytics, backstage, words)
     for routes in (conversations, *people, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)

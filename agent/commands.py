@@ -9,6 +9,7 @@ alike through both doors.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
+from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,6 +25,7 @@ from agent.generation.llama import Tuning
 from agent.generation.llama.quantize import FORMAT
 from agent.generation.optimize import optimize
 from agent.generation.requests import Priority
+from agent.outcomes.report import Reporter, as_csv
 from agent.settings import Settings
 from agent.storage.audit import OWNER, Entry
 from agent.storage.people import UserRole
@@ -34,7 +36,7 @@ from knowledge_base.model import Hit
 
 Line = dict[str, Any]
 Show = Callable[[int, int], None]
-Need = Literal["library", "answerer", "records", "replayer"]
+Need = Literal["library", "answerer", "records", "replayer", "reporter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Opened:
     answerer: Answerer | None = None
     records: Records | None = None
     replayer: Replayer | None = None
+    reporter: Reporter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,15 @@ async def replay(replayer: Replayer, message_id: str) -> AsyncIterator[Line]:
     yield {"result": asdict(await replayer.replay(message_id))}
 
 
+async def analytics(
+    reporter: Reporter, first: str | None, end: str | None, *, table: bool
+) -> AsyncIterator[Line]:
+    """`first` and `end` are dates, `end` exclusive; with `table` the result is CSV."""
+    days = [None if day is None else date.fromisoformat(day) for day in (first, end)]
+    numbers = await asyncio.to_thread(reporter.report, *days)
+    yield {"result": as_csv(numbers) if table else numbers}
+
+
 async def keys_add(
     records: Records, label: str, role: UserRole | None = None
 ) -> AsyncIterator[Line]:
@@ -214,6 +226,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_rebuild": Command("library", kb_rebuild),
     "evaluate": Command("answerer", evaluate),
     "replay": Command("replayer", replay),
+    "analytics": Command("reporter", analytics),
     "keys_add": Command("records", keys_add),
     "users_add": Command("records", users_add),
 }

@@ -17,6 +17,7 @@ from agent.commands import COMMANDS, Line, Opened, dispatch
 from agent.conversation.replaying import Replayer
 from agent.errors import DataDirectoryLocked, FrontdeskError, Unavailable
 from agent.lock import holder, locked
+from agent.outcomes.report import Reporter
 from agent.settings import Settings
 from agent.storage.records import Records
 
@@ -81,6 +82,11 @@ async def _alone(settings: Settings, name: str, arguments: dict[str, Any]) -> As
         elif need == "library":
             knowledge = await stack.enter_async_context(open_knowledge(settings))
             opened = Opened(library=knowledge.library)
+        elif need == "reporter":
+            knowledge = await stack.enter_async_context(open_knowledge(settings))
+            records = await asyncio.to_thread(Records.open, settings.sql_url)
+            stack.callback(records.close)
+            opened = Opened(reporter=Reporter(settings, records, knowledge.library))
         else:
             answering = await stack.enter_async_context(open_answering(settings))
             if settings.sample:

@@ -29,6 +29,7 @@ from agent.generation.requests import Engine
 from agent.integrations.chatwoot import Chatwoot
 from agent.integrations.configured import chatwoot_of, given_secrets, webhooks_of
 from agent.integrations.outbox import Outbox, Receiver
+from agent.outcomes.outcomes import Outcomes
 from agent.policy.hours import working_hours
 from agent.prompting import Prompts
 from agent.settings import Settings
@@ -63,6 +64,7 @@ class Services:
     attendance: Attendance
     chatwoot: Chatwoot | None
     warmer: Warmer
+    outcomes: Outcomes
 
     async def use_words(self) -> None:
         """Say and write from now on as the admins word it."""
@@ -93,26 +95,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ):
         store = await ArchivedStore.open_over(settings.redis_url, records)
         webhooks, chatwoot = webhooks_of(settings), chatwoot_of(settings, records.chatwoot)
-        receivers: list[Receiver] = [webhooks] if chatwoot is None else [webhooks, chatwoot]
+        receivers: list[Receiver] = [webhooks, *([] if chatwoot is None else [chatwoot])]
         broadcaster = Broadcaster(store)
         await broadcaster.start()
         conversations = await _conversations(
             settings, records, answering, store, broadcaster, attendance
         )
         desk = _desk(settings, records, store, broadcaster, conversations, answering.answerer)
-        warmer = Warmer(
-            engine=answering.engine,
-            library=answering.knowledge.library,
-            reader=answering.answerer.reader,
-        )
-        behind = [
-            asyncio.create_task(_archive_now_and_then(store, records, settings)),
-            asyncio.create_task(desk.wake_snoozed()),
-            asyncio.create_task(_words_of_others(answering.prompts, records)),
-            asyncio.create_task(Outbox(receivers, store, records.webhooks).run()),
-            asyncio.create_task(Abandoned(attendance, desk.listing, conversations).run()),
-            *([asyncio.create_task(warmer.run())] if settings.warm else []),
+        warmer = _warmer(answering)
+        outcomes = _outcomes(settings, answering, store, records)
+        work = [
+            _archive_now_and_then(store, records, settings),
+            desk.wake_snoozed(),
+            _words_of_others(answering.prompts, records),
+            Outbox(receivers, store, records.webhooks).run(),
+            Abandoned(attendance, desk.listing, conversations).run(),
+            outcomes.run(),
+            *([warmer.run()] if settings.warm else []),
         ]
+        behind = [asyncio.create_task(one) for one in work]
         try:
             await conversations.recover()
             yield Services(
@@ -131,6 +132,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 attendance=attendance,
                 chatwoot=chatwoot,
                 warmer=warmer,
+                outcomes=outcomes,
             )
         finally:
             await _end(behind)
@@ -189,6 +191,27 @@ async def _conversations(
         reception=_reception(settings, attendance, answering.prompts),
         widget_secrets=await _secrets(records, settings, "widget_secret"),
         jwt_secrets=await _secrets(records, settings, "jwt_secret"),
+    )
+
+
+def _warmer(answering: Answering) -> Warmer:
+    return Warmer(
+        engine=answering.engine,
+        library=answering.knowledge.library,
+        reader=answering.answerer.reader,
+    )
+
+
+def _outcomes(
+    settings: Settings, answering: Answering, store: ConversationStore, records: Records
+) -> Outcomes:
+    return Outcomes.of(
+        settings,
+        store=store,
+        records=records,
+        library=answering.knowledge.library,
+        engine=answering.engine,
+        prompts=answering.prompts,
     )
 
 

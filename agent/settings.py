@@ -166,6 +166,26 @@ class Settings(BaseSettings):
     sla_next_answer_minutes: float = Field(
         15, gt=0, description="Minutes in which each later answer of a person is due."
     )
+    quality_review: bool = Field(
+        True, description="Score finished conversations when nobody waits for the model."
+    )
+    currency: str = Field(
+        "EUR", pattern="^[A-Z]{3}$", description="Currency of the prices below, as ISO 4217 has it."
+    )
+    machine_price_per_hour: float | None = Field(
+        None, ge=0, description="Rent of the machine for an hour, for what a conversation costs."
+    )
+    machine_price: float | None = Field(
+        None, ge=0, description="What the machine was bought for, if it is not rented."
+    )
+    machine_years: float = Field(4, gt=0, description="Years that a bought machine serves.")
+    machine_watts: float | None = Field(
+        None, ge=0, description="What the machine draws while it answers."
+    )
+    electricity_price: float | None = Field(None, ge=0, description="Price of a kWh.")
+    price_per_resolution: float | None = Field(
+        None, ge=0, description="What a provider paid by resolution would take, to compare with."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @field_validator(

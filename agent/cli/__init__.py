@@ -14,6 +14,7 @@ import typer
 from agent.cli.common import DataDir, Json, Model, command, result
 from agent.cli.knowledge import kb
 from agent.cli.measuring import bench, evaluate
+from agent.cli.numbers import analytics
 from agent.cli.people import keys, users
 from agent.cli.weights import models
 from agent.errors import FrontdeskError
@@ -123,6 +124,7 @@ def doctor(data_dir: DataDir = None) -> None:
         raise typer.Exit(1)
 
 
+app.command()(analytics)
 app.command("eval")(evaluate)
 app.command()(bench)
 

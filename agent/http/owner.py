@@ -28,6 +28,7 @@ def create_owner_app(services: Services) -> Starlette:
         answerer=services.answerer,
         records=services.records,
         replayer=Replayer(services.engine, services.records),
+        reporter=services.outcomes.reporter,
     )
 
     async def command(request: Request) -> StreamingResponse:

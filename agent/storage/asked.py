@@ -7,7 +7,7 @@ conversation, and nothing is kept of one that was erased.
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -16,7 +16,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    case,
     delete,
+    func,
     insert,
     select,
     update,
@@ -102,6 +104,27 @@ class Asked(Noun):
     documents: tuple[Touched, ...] = ()
 
 
+class Figures(NamedTuple):
+    """What is counted of a question, without a word of it."""
+
+    at: str
+    looked_up: bool
+    language: str | None
+    first_token_ms: float | None
+    total_ms: float | None
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class Cited(NamedTuple):
+    """How many answers cite the document, and how many of those customers disliked."""
+
+    document_id: str
+    answers: int
+    disliked: int
+
+
 class AskedQuestions:
     def __init__(self, database: Database, is_erased: Callable[[Connection, str], bool]) -> None:
         self._database = database
@@ -159,6 +182,47 @@ class AskedQuestions:
             asked_documents.c.cited == 1,
         )
         return self._read(asked.c.message_id.in_(cited), limit=limit)
+
+    def figures(self, start: str, end: str) -> list[Figures]:
+        """Asked from `start` on and before `end`, oldest first."""
+        columns = [asked.c[name] for name in Figures._fields]
+        query = select(*columns).where(asked.c.at >= start, asked.c.at < end).order_by(asked.c.at)
+        with self._database.begin() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Figures(row[0], bool(row[1]), *row[2:5], *(tokens or 0 for tokens in row[5:]))
+            for row in rows
+        ]
+
+    def most_cited(self, start: str, end: str, count: int) -> list[Cited]:
+        answers = func.count(asked.c.message_id.distinct())
+        disliked = func.count(case((asked.c.rating == "down", asked.c.message_id)).distinct())
+        query = (
+            select(asked_documents.c.document_id, answers, disliked)
+            .join(asked, asked.c.message_id == asked_documents.c.message_id)
+            .where(asked_documents.c.cited == 1, asked.c.at >= start, asked.c.at < end)
+            .group_by(asked_documents.c.document_id)
+            .order_by(answers.desc(), asked_documents.c.document_id)
+            .limit(count)
+        )
+        with self._database.begin() as connection:
+            return [Cited(*row) for row in connection.execute(query)]
+
+    def examples(self, document_id: str, start: str, end: str, count: int) -> list[str]:
+        """The newest questions that the document answered, each wording once."""
+        cited = select(asked_documents.c.message_id).where(
+            asked_documents.c.document_id == document_id, asked_documents.c.cited == 1
+        )
+        newest = func.max(asked.c.at)
+        query = (
+            select(asked.c.question)
+            .where(asked.c.message_id.in_(cited), asked.c.at >= start, asked.c.at < end)
+            .group_by(asked.c.question)
+            .order_by(newest.desc())
+            .limit(count)
+        )
+        with self._database.begin() as connection:
+            return list(connection.scalars(query))
 
     def erase(self, connection: Connection, conversation_id: str) -> None:
         gone = select(asked.c.message_id).where(asked.c.conversation_id == conversation_id)

@@ -32,7 +32,9 @@ from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
 from agent.storage.chatwoot import ChatwootRecords
 from agent.storage.federation import Federation
+from agent.storage.outcomes import Visits
 from agent.storage.people import ROLES, People
+from agent.storage.quality import Reviewed
 from agent.storage.reports import Reports
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
@@ -99,6 +101,8 @@ class Records:
         self.canned = CannedReplies(database)
         self.reports = Reports(database, _is_erased)
         self.asked = AskedQuestions(database, _is_erased)
+        self.visits = Visits(database, _is_erased)
+        self.reviewed = Reviewed(database, _is_erased)
         self.federation = Federation(database, self.people)
         self.audit = Audit(database)
 
@@ -236,6 +240,13 @@ class Records:
         with self._database.begin() as connection:
             return list(connection.scalars(query))
 
+    def archived_ids(self, first: int, count: int) -> list[str]:
+        """In the order of their ids."""
+        query = select(_archive.c.id).where(_archive.c.transcript.is_not(None))
+        with self._database.begin() as connection:
+            page = query.order_by(_archive.c.id).offset(first).limit(count)
+            return list(connection.scalars(page))
+
     def archived_page(self, first: int, count: int) -> list[Transcript]:
         """What was archived last comes first."""
         query = (
@@ -268,6 +279,8 @@ class Records:
             self.chatwoot.erase(connection, conversation_id)
             self.reports.erase(connection, conversation_id)
             self.asked.erase(connection, conversation_id)
+            self.visits.erase(connection, conversation_id)
+            self.reviewed.erase(connection, conversation_id)
 
 
 def _api_key(row: Any) -> ApiKey:

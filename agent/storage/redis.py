@@ -251,6 +251,10 @@ class ConversationStore:
         end = int(before.timestamp() * 1000)
         return await self._indexes.ids(lists.ACTIVE, below=end)
 
+    async def live_ids(self) -> list[str]:
+        """Ids of the conversations in Redis, the longest idle first."""
+        return await self._indexes.ids(lists.ACTIVE)
+
     async def conversations_of(self, identifier: str) -> list[str]:
         """Ids of the verified customer's conversations, newest first."""
         return await self._indexes.newest_first(lists.of_customer(identifier))

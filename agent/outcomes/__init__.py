@@ -1,0 +1,1 @@
+"""What became of customers' conversations: counted, paid for, reviewed."""
