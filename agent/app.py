@@ -26,6 +26,7 @@ from agent.http.routes import (
     pages,
     sessions,
     staff,
+    trying,
     widget,
     words,
 )
@@ -46,7 +47,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.provider = _provider(services.settings)
     app.state.closing = asyncio.Event()
     errors.install(app)
-    people = (sessions, oidc, staff, admin, analytics, backstage, words)
+    people = (sessions, oidc, staff, admin, analytics, backstage, words, trying)
     for routes in (conversations, *people, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files)

@@ -9,14 +9,15 @@ alike through both doors.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from agent.conversation import trying
 from agent.conversation.replaying import Replayer
+from agent.conversation.trying import Over
 from agent.conversation.turn import Answerer, Question, ReplyDone
-from agent.domain import new_id
 from agent.errors import InvalidRequest, NotFound
 from agent.evaluation import runner
 from agent.evaluation.dataset import Item
@@ -24,7 +25,6 @@ from agent.generation import tuned
 from agent.generation.llama import Tuning
 from agent.generation.llama.quantize import FORMAT
 from agent.generation.optimize import optimize
-from agent.generation.requests import Priority
 from agent.outcomes.report import Reporter, as_csv
 from agent.settings import Settings
 from agent.storage.audit import OWNER, Entry
@@ -32,7 +32,6 @@ from agent.storage.people import UserRole
 from agent.storage.records import PROGRAM, Records
 from agent.weights.store import Weights, resolve, set_active
 from knowledge_base.library import Library
-from knowledge_base.model import Hit
 
 Line = dict[str, Any]
 Show = Callable[[int, int], None]
@@ -88,9 +87,12 @@ async def followed(work: Callable[[Show], Awaitable[object]]) -> AsyncIterator[L
         task.cancel()
 
 
-async def ask(answerer: Answerer, question: str) -> AsyncIterator[Line]:
-    asked = Question(question)
-    async for part in answerer.answer(asked, message_id=new_id("m"), priority=Priority.STAFF):
+async def ask(
+    answerer: Answerer, question: str, drafts: bool = False, at: str | None = None
+) -> AsyncIterator[Line]:
+    over = _over(drafts, at)
+    asked = Question(question, asked_at=over.at or datetime.now(UTC))
+    async for part in trying.preview(answerer, asked, over):
         if isinstance(part, ReplyDone):
             yield {"result": part.message.wire() | ({"replaced": True} if part.replaced else {})}
         else:
@@ -119,9 +121,12 @@ async def kb_list(library: Library) -> AsyncIterator[Line]:
     yield {"result": [_plain(document) for document in documents]}
 
 
-async def kb_search(library: Library, query: str, k: int = 5) -> AsyncIterator[Line]:
-    hits = await asyncio.to_thread(library.search, query, k=k)
-    yield {"result": [_found(hit) for hit in hits]}
+async def kb_search(
+    library: Library, query: str, k: int = 5, drafts: bool = False, at: str | None = None
+) -> AsyncIterator[Line]:
+    found = await trying.search(library, query, k, _over(drafts, at))
+    wanted = ("document_id", "revision", "title", "section", "text", "score")
+    yield {"result": [{name: one[name] for name in wanted} for one in found]}
 
 
 async def kb_publish(library: Library, document_id: str) -> AsyncIterator[Line]:
@@ -236,16 +241,8 @@ async def _summary(library: Library, document_id: str) -> Line:
     return _plain(await asyncio.to_thread(library.document, document_id))
 
 
-def _found(hit: Hit) -> Line:
-    passage = hit.passage
-    return {
-        "document_id": passage.document_id,
-        "revision": passage.revision,
-        "title": passage.title,
-        "section": passage.section,
-        "text": passage.text,
-        "score": round(hit.score, 4),
-    }
+def _over(drafts: bool, at: str | None) -> Over:
+    return Over(drafts, None if at is None else datetime.fromisoformat(at))
 
 
 def _plain(value: Any) -> Line:

@@ -49,23 +49,28 @@ def fused(candidates: Sequence[Candidate], limit: int, *, query_weight: float) -
     hits = [
         Hit(
             passage=one.passage,
-            score=_score(one, scale, weight),
+            score=sum(parts),
             dense_similarity=one.similarity,
             dense_rank=one.dense_rank,
             lexical_rank=one.lexical_rank,
             lexical_score=one.bm25,
+            subject=one.subject,
+            parts=parts,
         )
         for one in candidates
+        for parts in (_parts(one, scale, weight),)
     ]
     # Rounded, because a nearest-neighbour index adds noise in the last places.
     hits.sort(key=lambda hit: (-round(hit.score, 5), hit.passage.id))
     return _distinct(hits)[:limit]
 
 
-def _score(one: Candidate, scale: float, subject_weight: float) -> float:
-    similarity = min(1.0, max(0.0, one.similarity))
-    score = DENSE_SHARE * similarity + (1 - DENSE_SHARE) * one.bm25 / scale
-    return (score + subject_weight * one.subject) / (1 + subject_weight)
+def _parts(one: Candidate, scale: float, subject_weight: float) -> tuple[float, float, float]:
+    """What the two halves and the subject give of the score."""
+    whole = 1 + subject_weight
+    dense = DENSE_SHARE * min(1.0, max(0.0, one.similarity)) / whole
+    lexical = (1 - DENSE_SHARE) * one.bm25 / scale / whole
+    return dense, lexical, subject_weight * one.subject / whole
 
 
 def _distinct(hits: Sequence[Hit]) -> list[Hit]:

@@ -88,6 +88,13 @@ class LexicalIndex:
         return float(scores[self._places[passage_id]])
 
 
+def shared_words(query: str, passage: Passage) -> list[str]:
+    """The words by which the passage was found, as they stand in its text."""
+    wanted = set(_terms(query))
+    words = dict.fromkeys(_WORD.findall(indexed_text(passage)))
+    return [word for word in words if wanted.intersection(_terms(word))]
+
+
 def _terms(text: str) -> list[str]:
     """Stems of the words that are not stop words; of all of them when there are no others."""
     words = _WORD.findall(text.lower().replace("’", "'"))

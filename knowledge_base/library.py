@@ -39,7 +39,7 @@ from knowledge_base.model import (
 from knowledge_base.parsing import Parsed
 from knowledge_base.retrieval import Retriever
 from knowledge_base.settings import KnowledgeSettings
-from knowledge_base.view import View
+from knowledge_base.view import Kept, View
 
 Report = Callable[[Progress], None]
 
@@ -55,6 +55,7 @@ class Library:
         self._embedder = embedder
         self._indexer = Indexer(catalog, store, embedder)
         self._retriever = Retriever(catalog, store, embedder)
+        self._views = Kept()
 
     @classmethod
     def open(
@@ -288,7 +289,7 @@ class Library:
     ) -> View:
         """What is published, or was at a moment gone by; with each document's newest revision, if
         `drafts`; with each of `changes` at its revision, or (None) gone. What is shown meanwhile
-        stays as it is. Raises DocumentNotFound or RevisionNotFound."""
+        stays as it is. The last views are kept. Raises DocumentNotFound or RevisionNotFound."""
         generation = self.generation if at is None else self._catalog.generation_at(at)
         documents = self._catalog.documents()
         wanted: dict[str, int | None] = {}
@@ -298,15 +299,20 @@ class Library:
         for document_id, number in wanted.items():
             if number is not None and number not in self._catalog.numbers(document_id):
                 raise RevisionNotFound(document_id, number)
-        shown = [
-            one
-            for one in self._catalog.shown(since=generation, until=generation)
-            if one.passage.document_id not in wanted
-        ]
-        added = [(document_id, number) for document_id, number in wanted.items() if number]
-        shown += [Shown(one, generation, None) for one in self._catalog.passages(added)]
-        keys = {one.id: one.key for one in documents}
-        return View(shown, keys, self._embedder, self._today(at), progress)
+        day = self._today(at)
+
+        def make() -> View:
+            shown = [
+                one
+                for one in self._catalog.shown(since=generation, until=generation)
+                if one.passage.document_id not in wanted
+            ]
+            added = [(document_id, number) for document_id, number in wanted.items() if number]
+            shown += [Shown(one, generation, None) for one in self._catalog.passages(added)]
+            keys = {one.id: one.key for one in documents}
+            return View(shown, keys, self._embedder, day, progress)
+
+        return self._views.get((generation, tuple(sorted(wanted.items())), day), make)
 
     def _today(self, at: datetime | None = None) -> date:
         zone = ZoneInfo(self._settings.time_zone)

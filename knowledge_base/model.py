@@ -41,7 +41,8 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A found passage. `score` is the fused one, from 0 to 1, higher is better. A rank (from 1) is
-    None where that half of the search had enough better ones."""
+    None where that half of the search had enough better ones. `parts`: what nearness, words and the
+    conversation's subject add to the score."""
 
     passage: Passage
     score: float
@@ -49,6 +50,8 @@ class Hit:
     dense_rank: int | None
     lexical_rank: int | None
     lexical_score: float  # BM25; 0 when no word is shared
+    subject: float = 0.0  # how much it belongs to what the conversation is about, from 0 to 1
+    parts: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ what customers see. Owns one fixed set of passages. Refuses to change with what 
 later. Invariant: its search ranks as the library's own does over the same passages.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date
 
 import numpy as np
@@ -15,6 +16,8 @@ from knowledge_base.embedding import PassageEmbedder, Report, Vector
 from knowledge_base.index import LexicalIndex
 from knowledge_base.model import Audience, Hit, Passage
 from knowledge_base.ranking import ranked
+
+KEPT = 2
 
 
 class View:
@@ -54,6 +57,28 @@ class View:
             audience=audience,
             on=self.on,
         )
+
+
+class Kept:
+    """The views that were made last: a page asks the same one again and again. Two, because each
+    costs memory, and a search beside what is published needs one at most."""
+
+    def __init__(self) -> None:
+        self._views: dict[Hashable, View] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], View]) -> View:
+        with self._lock:
+            view = self._views.pop(key, None)
+            if view is not None:
+                self._views[key] = view  # the last used is the last to go
+                return view
+        view = make()
+        with self._lock:
+            self._views[key] = view
+            for old in list(self._views)[:-KEPT]:
+                del self._views[old]
+        return view
 
 
 class _InMemory:

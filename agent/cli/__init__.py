@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.common import DataDir, Json, Model, command, result
+from agent.cli.common import At, DataDir, Drafts, Json, Model, command, moment, result
 from agent.cli.knowledge import kb
 from agent.cli.measuring import bench, evaluate
 from agent.cli.numbers import analytics
@@ -57,6 +57,8 @@ def run(
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="What a customer would ask.")],
+    drafts: Drafts = False,
+    at: At = None,
     as_json: Json = False,
     data_dir: DataDir = None,
     model: Model = None,
@@ -66,10 +68,11 @@ def ask(
         raise typer.BadParameter("The question is empty.")
 
     settings = load_settings(data_dir=data_dir, model=model)
+    over = {"drafts": drafts, "at": moment(at, settings)}
 
     async def answer() -> dict[str, Any]:
         message: dict[str, Any] = {}
-        async for line in command(settings, "ask", question=question.strip()):
+        async for line in command(settings, "ask", question=question.strip(), **over):
             if "text" in line and not as_json:
                 print(line["text"], end="", flush=True)
             message = line.get("result", message)

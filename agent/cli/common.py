@@ -7,11 +7,28 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.errors import InvalidRequest
 from agent.settings import Settings
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept.")]
 Model = Annotated[str | None, typer.Option("--model", help="NAME, PATH or hf://repo@rev/file.")]
+Drafts = Annotated[
+    bool, typer.Option("--drafts", help="With each document's newest revision, published or not.")
+]
+At = Annotated[
+    str | None, typer.Option("--at", help="As it was at the end of a day, or at a moment.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def moment(at: str | None, settings: Settings) -> str | None:
+    """The moment that `--at` means."""
+    from agent.conversation.trying import moment_of
+
+    try:
+        return None if at is None else moment_of(at, settings.time_zone).isoformat()
+    except InvalidRequest as error:
+        raise typer.BadParameter(str(error), param_hint="--at") from None
 
 
 async def command(settings: Settings, name: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:

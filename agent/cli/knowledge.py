@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.common import DataDir, Json, result
+from agent.cli.common import At, DataDir, Drafts, Json, moment, result
 from agent.settings import load_settings
 
 kb = typer.Typer(no_args_is_help=True, help="The knowledge base.")
@@ -63,11 +63,15 @@ def kb_list(as_json: Json = False, data_dir: DataDir = None) -> None:
 def kb_search(
     query: str,
     k: Annotated[int, typer.Option(min=1, max=50)] = 5,
+    drafts: Drafts = False,
+    at: At = None,
     as_json: Json = False,
     data_dir: DataDir = None,
 ) -> None:
     """The passages that a customer's question finds."""
-    hits = asyncio.run(result(load_settings(data_dir=data_dir), "kb_search", query=query, k=k))
+    settings = load_settings(data_dir=data_dir)
+    over = {"drafts": drafts, "at": moment(at, settings)}
+    hits = asyncio.run(result(settings, "kb_search", query=query, k=k, **over))
     if as_json:
         print(json.dumps(hits, ensure_ascii=False))
         return

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from agent.conversation.choosing import TRUSTED_SCORE
 from agent.conversation.question import Question
-from agent.conversation.reading import TRUSTED_SCORE, Reader
+from agent.conversation.reading import Reader
 from agent.generation.requests import Permit, Priority
 from agent.policy import guardrails
 from agent.policy.cases import Case
@@ -61,7 +62,7 @@ class Finder:
             content = await self._reader.in_english(question.content, permit, priority)
             hits = _interleave(await self._search(content, question), hits)
             understood = replace(question, content=content)
-        return Found(tuple(hits) if _any_near(hits) else (), understood)
+        return Found(tuple(hits) if any_near(hits) else (), understood)
 
     async def _in_conversation(self, question: Question, case: Case | None) -> list[Hit]:
         """With a case, all that was said of it is the query. A question that leans on the one
@@ -85,7 +86,7 @@ class Finder:
         )
 
 
-def _any_near(hits: Sequence[Hit]) -> bool:
+def any_near(hits: Sequence[Hit]) -> bool:
     return any(hit.lexical_rank or hit.dense_similarity >= NEAREST_USEFUL for hit in hits)
 
 

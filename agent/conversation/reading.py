@@ -7,7 +7,6 @@ like its last one, so an engine that keeps what it computed computes little more
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from agent.conversation.choosing import JUDGED, score_of, stands_out, to_judge
 from agent.conversation.question import Question, is_return
 from agent.domain import Message
 from agent.generation.requests import (
@@ -44,14 +44,6 @@ _QUESTION: Final = (
     'root ::= ("Are" | "Is" | "Do" | "Does" | "Did" | "Have" | "Has" | "Was" | "Were" | "Will")'
     ' " " [a-zA-Z0-9 ,()$£€%/.\'-]{8,160} "?"'
 )
-# A first passage that was found with a good score and well before the second is answered from at
-# once; otherwise the model is asked of each of up to three passages whether it answers: told in the
-# prompt that it may refuse, the 1.5B refused 7 of 12 answerable questions. Its P(NO) as first token
-# tells better. Read off 108 questions of five sets with tests/benchmarks/designs.py (see
-# agent/README.md: twenty other ways are there); measure again when prompts or the model change.
-TRUSTED_SCORE: Final = 0.5
-CLOSE: Final = 0.05
-JUDGED: Final = 3
 SECONDS: Final = 4
 CLAIMED: Final = 2
 # Below it the model does not agree with a claim: of 43 about the sample company none of the 20 true
@@ -130,16 +122,14 @@ class Reader:
         stands out may be the fine ("A guest who brings a pet … pays 100 EUR") and not the fee."""
         if not hits:
             return Choice((), 0.0)
-        first, *others = hits
-        asks_amount = guardrails.asks_amount(question.content)
-        stands_out = first.score >= TRUSTED_SCORE and first.score - _score(others) >= CLOSE
-        if stands_out and not asks_amount:
+        first = hits[0]
+        candidates = to_judge(question.content, hits)
+        if not candidates:
             return Choice(self._with_second(question, first, hits), round(first.score, 4))
-        candidates = _with_figures(hits) if asks_amount else hits
         best: Hit | None = None
         surest = 0.0
         judged = 0
-        for hit in candidates[:JUDGED]:
+        for hit in candidates:
             confidence = await self._confidence(question, hit, permit, priority)
             judged += 1
             if confidence > surest:
@@ -147,7 +137,7 @@ class Reader:
             if confidence >= self.thresholds.sure_at:
                 break
         if best is None or surest < self.thresholds.refuse_below:
-            if stands_out:  # the judge was asked only for something better
+            if stands_out(hits):  # the judge was asked only for something better
                 return Choice(self._with_second(question, first, hits), round(first.score, 4))
             return Choice((), surest, judged)
         return Choice(self._with_second(question, best, hits), surest, judged)
@@ -155,7 +145,7 @@ class Reader:
     def go_on(self, hits: Sequence[Hit]) -> Choice:
         """The passage that a question back was asked about: it answers, or nothing would have been
         asked."""
-        return Choice(tuple(hits[:1]), round(_score(hits), 4))
+        return Choice(tuple(hits[:1]), round(score_of(hits), 4))
 
     def _with_second(self, question: Question, chosen: Hit, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         others = [hit for hit in hits[:SECONDS] if hit is not chosen]
@@ -370,16 +360,6 @@ class Reader:
             else:
                 recent.append(ChatMessage.of("assistant", text))
         return recent[::-1]
-
-
-def _score(hits: Sequence[Hit]) -> float:
-    return hits[0].score if hits else 0.0
-
-
-def _with_figures(hits: Sequence[Hit]) -> Sequence[Hit]:
-    """The first and those after it with a figure: "never costs a fee" has none and answers too."""
-    first, *others = hits
-    return [first, *(hit for hit in others if re.search(r"\d", hit.passage.text))]
 
 
 def _whole(passage: Passage) -> str:

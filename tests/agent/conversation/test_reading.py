@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agent.conversation.choosing import CLOSE, TRUSTED_SCORE
 from agent.conversation.question import Question
-from agent.conversation.reading import CLOSE, TRUSTED_SCORE, Reader
+from agent.conversation.reading import Reader
 from agent.domain import Message
 from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.requests import Finished, GenerationRequest, TokenLogprob
