@@ -20,6 +20,7 @@ from agent.http.routes import (
     backstage,
     chatwoot,
     conversations,
+    documents,
     health,
     oidc,
     openai,
@@ -46,10 +47,12 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.provider = _provider(services.settings)
     app.state.closing = asyncio.Event()
+    app.state.documents_writing = asyncio.Lock()
     errors.install(app)
-    people = (sessions, oidc, staff, admin, analytics, backstage, words, trying)
+    people = (sessions, oidc, staff, admin, documents, analytics, backstage, words, trying)
     for routes in (conversations, *people, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
+    app.include_router(documents.reading)
     app.mount("/static", pages.static_files)
     # The last added is the outermost: headers and CORS are on every answer, errors included.
     app.add_middleware(BodyLimit)

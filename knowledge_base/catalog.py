@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from knowledge_base import register, schema
 from knowledge_base.errors import KnowledgeUnavailable, RevisionNotFound
-from knowledge_base.model import UNSIGNED, Change, DocumentSummary, Passage, Revision
+from knowledge_base.model import UNSIGNED, Change, DocumentSummary, Passage, Revision, Showing
 from knowledge_base.parsing import Parsed
 from knowledge_base.register import PASSAGE, passage, same_revision
 from knowledge_base.schema import (
@@ -286,6 +286,16 @@ class Catalog:
     def revisions(self, document_id: str) -> list[Revision]:
         with self.transaction() as connection:
             return register.list_revisions(connection, document_id)
+
+    def showings(self, document_id: str) -> list[Showing]:
+        with self.transaction() as connection:
+            return register.list_showings(connection, document_id)
+
+    def unretire(self, document_id: str) -> None:
+        with self.transaction() as connection:
+            connection.execute(
+                update(documents).where(documents.c.id == document_id).values(retired=False)
+            )
 
 
 def _insert_revision(

@@ -31,7 +31,10 @@ class RevisionNotFound(DocumentNotFound):
 
 
 class InvalidDocument(KnowledgeError):
-    """The file or text cannot become a document."""
+    """The file or text cannot become a document; `field` names which of the two, where the caller
+    said so."""
+
+    field: str | None = None
 
 
 class UnreadableDocument(InvalidDocument):

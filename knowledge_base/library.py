@@ -6,56 +6,38 @@ Invariant: a search sees one generation, whole, and nothing its audience or its 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Self
-from zoneinfo import ZoneInfo
 
 from langchain_core.embeddings import Embeddings
 
-from knowledge_base import parsing
-from knowledge_base.catalog import Catalog, Shown
+from knowledge_base import parsing, revising
+from knowledge_base.catalog import Catalog
 from knowledge_base.chroma import VectorStore
 from knowledge_base.chunking import cut
 from knowledge_base.embedding import PassageEmbedder
 from knowledge_base.errors import InvalidDocument, KnowledgeUnavailable, RevisionNotFound
 from knowledge_base.files import FoundFile, found_files
-from knowledge_base.indexing import Indexer
 from knowledge_base.model import (
     UNSIGNED,
     Added,
     Audience,
     Change,
-    DocumentSummary,
     Format,
-    Hit,
-    Passage,
     Progress,
     Revision,
 )
-from knowledge_base.parsing import Parsed
-from knowledge_base.retrieval import Retriever
+from knowledge_base.parsing import Parsed, Stated
 from knowledge_base.settings import KnowledgeSettings
-from knowledge_base.view import Kept, View
-
-Report = Callable[[Progress], None]
+from knowledge_base.shelf import Report, Shelf
 
 
-class Library:
-    def __init__(
-        self, settings: KnowledgeSettings, catalog: Catalog, store: VectorStore,
-        embedder: PassageEmbedder,
-    ) -> None:  # fmt: skip
-        self._settings = settings
-        self._catalog = catalog
-        self._store = store
-        self._embedder = embedder
-        self._indexer = Indexer(catalog, store, embedder)
-        self._retriever = Retriever(catalog, store, embedder)
-        self._views = Kept()
+class Library(Shelf):
+    """Everything a shelf answers, and what changes it."""
 
     @classmethod
     def open(
@@ -97,16 +79,6 @@ class Library:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def ping(self) -> None:
-        """Raises KnowledgeUnavailable when a store cannot be reached."""
-        self._catalog.pointer()
-        self._store.ping()
-
-    @property
-    def generation(self) -> int:
-        """The visible generation; a turn that must see one state passes it to `search`."""
-        return self._catalog.pointer().generation
 
     # Writing
 
@@ -199,6 +171,32 @@ class Library:
         ]
         return self._add_all(source, parsed, publish, progress)
 
+    def revise(
+        self,
+        document_id: str,
+        content: str | bytes,
+        *,
+        name: str,
+        stated: Stated,
+        cleared: Collection[str] = (),
+        by: Change = UNSIGNED,
+    ) -> Added:
+        """A new revision of a document from a file called `name`, or from its edited Markdown. What
+        neither `stated` nor the file itself says stays as it is in the newest revision; `cleared`
+        are dates to take away. Raises as `add_text`."""
+        file = parsing.parse_file(name, content, stated) if isinstance(content, bytes) else None
+        with self._catalog.writing():
+            one = self.document(document_id)
+            before = self.revision(document_id, one.latest)
+            if file is None:
+                titled = replace(stated, title=stated.title or before.title)
+                file = parsing.parse_text(name, str(content), "markdown", titled)
+            wanted = revising.following(file, before, stated, cleared)
+            if revising.says_the_same(wanted, before):
+                title = before.title
+                return Added(one.source, one.key, one.id, one.latest, title, unchanged=True)
+            return self._add(one.source, one.key, wanted, by)
+
     def _add_all(
         self,
         source: str,
@@ -235,88 +233,27 @@ class Library:
                 self._indexer.publish({document_id: None})
                 self._retriever.warm()
 
+    def unpublish(self, document_id: str) -> None:
+        """Show the document no more, and have it as a draft again."""
+        with self._catalog.writing():
+            if self.document(document_id).status == "published":
+                self._indexer.publish({document_id: None})
+                self._retriever.warm()
+            self._catalog.unretire(document_id)
+
+    def restore(self, document_id: str) -> None:
+        """Undo `retire`: show what was shown last; what never was is a draft again."""
+        with self._catalog.writing():
+            if self.document(document_id).status == "retired":
+                shown = self._catalog.showings(document_id)
+                if shown:
+                    self._publish({document_id: shown[-1].revision})
+                self._catalog.unretire(document_id)
+
     def rebuild(self, progress: Report | None = None) -> None:
         """Make Chroma again from the catalogue; searches go on meanwhile."""
         with self._catalog.writing():
             self._indexer.rebuild(progress)
-
-    # Reading
-
-    def documents(self) -> list[DocumentSummary]:
-        return self._catalog.documents()
-
-    def document(self, document_id: str) -> DocumentSummary:
-        return self._catalog.documents(document_id)[0]
-
-    def revisions(self, document_id: str) -> list[Revision]:
-        return self._catalog.revisions(document_id)
-
-    def revision(self, document_id: str, number: int) -> Revision:
-        for revision in self._catalog.revisions(document_id):
-            if revision.number == number:
-                return revision
-        raise RevisionNotFound(document_id, number)
-
-    def passages(self, document_id: str, revision: int) -> list[Passage]:
-        self.revision(document_id, revision)
-        return self._catalog.passages([(document_id, revision)])
-
-    def search(
-        self,
-        query: str,
-        *,
-        k: int = 5,
-        before: Sequence[str] = (),
-        audience: Audience = "public",
-        on: date | None = None,
-        generation: int | None = None,
-    ) -> list[Hit]:
-        """The best `k` passages, best first. `before` is what was said before, oldest first: what
-        it names is what the query is about. `on` is today if None. A generation too old to be kept
-        is answered from the visible one."""
-        day = on or self._today()
-        return self._retriever.search(
-            query, k, before=before, audience=audience, on=day, generation=generation
-        )
-
-    def view(
-        self,
-        changes: Mapping[str, int | None] | None = None,
-        *,
-        drafts: bool = False,
-        at: datetime | None = None,
-        progress: Report | None = None,
-    ) -> View:
-        """What is published, or was at a moment gone by; with each document's newest revision, if
-        `drafts`; with each of `changes` at its revision, or (None) gone. What is shown meanwhile
-        stays as it is. The last views are kept. Raises DocumentNotFound or RevisionNotFound."""
-        generation = self.generation if at is None else self._catalog.generation_at(at)
-        documents = self._catalog.documents()
-        wanted: dict[str, int | None] = {}
-        if drafts:
-            wanted = {one.id: one.latest for one in documents if one.status != "retired"}
-        wanted |= changes or {}
-        for document_id, number in wanted.items():
-            if number is not None and number not in self._catalog.numbers(document_id):
-                raise RevisionNotFound(document_id, number)
-        day = self._today(at)
-
-        def make() -> View:
-            shown = [
-                one
-                for one in self._catalog.shown(since=generation, until=generation)
-                if one.passage.document_id not in wanted
-            ]
-            added = [(document_id, number) for document_id, number in wanted.items() if number]
-            shown += [Shown(one, generation, None) for one in self._catalog.passages(added)]
-            keys = {one.id: one.key for one in documents}
-            return View(shown, keys, self._embedder, day, progress)
-
-        return self._views.get((generation, tuple(sorted(wanted.items())), day), make)
-
-    def _today(self, at: datetime | None = None) -> date:
-        zone = ZoneInfo(self._settings.time_zone)
-        return (datetime.now(zone) if at is None else at.astimezone(zone)).date()
 
     # Shared steps; `catalog.writing()` is held
 

@@ -99,6 +99,16 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Showing:
+    """A time in which a revision was what is published; `since` is None where a catalogue did not
+    keep the time yet, `until` where it still is."""
+
+    revision: int
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """What became of one file or text; `error` says why nothing was added."""
 

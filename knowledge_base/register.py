@@ -10,8 +10,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, and_, func, select
 
 from knowledge_base.errors import DocumentNotFound
-from knowledge_base.model import Audience, DocumentSummary, Passage, Revision, Status
-from knowledge_base.schema import documents, passages, revisions, visibility
+from knowledge_base.model import Audience, DocumentSummary, Passage, Revision, Showing, Status
+from knowledge_base.schema import documents, generations, passages, revisions, visibility
 
 
 def list_documents(connection: Connection, document_id: str | None = None) -> list[DocumentSummary]:
@@ -116,6 +116,25 @@ def list_revisions(connection: Connection, document_id: str) -> list[Revision]:
     if not rows:
         raise DocumentNotFound(document_id)
     return [_revision(row) for row in rows]
+
+
+def list_showings(connection: Connection, document_id: str) -> list[Showing]:
+    """Oldest first."""
+    begun, ended = generations.alias(), generations.alias()
+    statement = (
+        select(
+            visibility.c.revision, visibility.c.to_generation,
+            begun.c.shown_at.label("since"), ended.c.shown_at.label("until"),
+        )
+        .outerjoin_from(visibility, begun, begun.c.generation == visibility.c.from_generation)
+        .outerjoin(ended, ended.c.generation == visibility.c.to_generation)
+        .where(visibility.c.document_id == document_id)
+        .order_by(visibility.c.from_generation)
+    )  # fmt: skip
+    return [
+        Showing(row.revision, row.since and _aware(row.since), row.until and _aware(row.until))
+        for row in connection.execute(statement)
+    ]
 
 
 PASSAGE = (

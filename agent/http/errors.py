@@ -149,7 +149,7 @@ def problem_of(error: FrontdeskError | KnowledgeError) -> Problem:
         status=status,
         code=code,
         detail=UNEXPECTED if hidden else str(error),
-        field=error.field if isinstance(error, InvalidRequest) else None,
+        field=error.field if isinstance(error, InvalidRequest | InvalidDocument) else None,
         headers=headers,
     )
 

@@ -13,6 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 JSON_BYTES: Final = 64 * 1024
 # A batch of passages to embed, or a long chat, is larger than anything a customer types.
 OPENAI_BYTES: Final = 4 * 1024 * 1024
+# The largest kind of document, and what is said of it beside.
+DOCUMENT_BYTES: Final = 26_000_000
+DOCUMENTS_PATH: Final = "/api/v1/admin/documents"
 
 
 class BodyTooLarge(HTTPException):
@@ -23,6 +26,8 @@ class BodyTooLarge(HTTPException):
 
 
 def limit_for(path: str) -> int:
+    if path.startswith(DOCUMENTS_PATH):
+        return DOCUMENT_BYTES
     return OPENAI_BYTES if path.startswith("/v1/") else JSON_BYTES
 
 

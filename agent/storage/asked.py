@@ -224,6 +224,20 @@ class AskedQuestions:
         with self._database.begin() as connection:
             return list(connection.scalars(query))
 
+    def uses(self, document_ids: Sequence[str]) -> dict[str, dict[int, int]]:
+        """How many questions were answered from each revision of these documents."""
+        counted: dict[str, dict[int, int]] = {one: {} for one in document_ids}
+        places = asked_documents.c.document_id, asked_documents.c.revision
+        query = (
+            select(*places, func.count().label("times"))
+            .where(asked_documents.c.cited == 1, places[0].in_(document_ids))
+            .group_by(*places)
+        )
+        with self._database.begin() as connection:
+            for row in connection.execute(query):
+                counted[row.document_id][row.revision] = row.times
+        return counted
+
     def erase(self, connection: Connection, conversation_id: str) -> None:
         gone = select(asked.c.message_id).where(asked.c.conversation_id == conversation_id)
         connection.execute(delete(asked_documents).where(asked_documents.c.message_id.in_(gone)))

@@ -43,6 +43,13 @@ const WORDS = {
   'staff.change_canned_reply': 'Changed a canned reply',
   'staff.delete_canned_reply': 'Deleted a canned reply',
   'admin.change_widget': 'Changed the widget’s settings',
+  'admin.upload_document': 'Took a document in',
+  'admin.revise_document': 'Wrote a revision of a document',
+  'admin.publish_document': 'Published a document',
+  'admin.roll_back_document': 'Rolled a document back',
+  'admin.unpublish_document': 'Made a published document a draft again',
+  'admin.retire_document': 'Retired a document',
+  'admin.restore_document': 'Brought a retired document back',
 };
 const FAILED = { 'account.login': 'Failed to sign in', 'account.oidc_callback': 'Failed to sign in through the identity provider' };
 
