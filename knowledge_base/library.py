@@ -32,6 +32,7 @@ from knowledge_base.model import (
     Revision,
 )
 from knowledge_base.parsing import Parsed, Stated
+from knowledge_base.previewing import Preview, preview
 from knowledge_base.settings import KnowledgeSettings
 from knowledge_base.shelf import Report, Shelf
 
@@ -196,6 +197,14 @@ class Library(Shelf):
                 title = before.title
                 return Added(one.source, one.key, one.id, one.latest, title, unchanged=True)
             return self._add(one.source, one.key, wanted, by)
+
+    def preview(self, content: str | bytes, *, name: str, stated: Stated) -> Preview:
+        """What a file, or a Markdown text, would become; nothing is kept. Raises as `add_text`."""
+        if isinstance(content, bytes):
+            parsed = parsing.parse_file(name, content, stated)
+        else:
+            parsed = parsing.parse_text(name, content, "markdown", stated)
+        return preview(parsed, self._settings.passages, self.today())
 
     def _add_all(
         self,

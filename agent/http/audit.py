@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # Routes, by name, that change nothing, though they are no GET.
-UNRECORDED: Final = frozenset({"presence", "preview", "search"})
+UNRECORDED: Final = frozenset({"presence", "preview", "preview_document", "search"})
 _API: Final = "/api/v1/"
 
 

@@ -6,10 +6,13 @@ Pure. Refuses to know how they are kept. Invariant: a moment is in UTC with a Z,
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 from knowledge_base.differences import Difference, Line, Row
 from knowledge_base.model import DocumentSummary, Passage, Revision, Showing
+from knowledge_base.previewing import Preview
+
+PREVIEWED: Final = 200
 
 Uses = Mapping[int, int]  # how many questions were answered from each revision
 
@@ -60,6 +63,24 @@ def revision_item(one: Revision, uses: Uses, showings: Sequence[Showing]) -> dic
 
 def passage_item(one: Passage) -> dict[str, Any]:
     return {"id": one.id, "position": one.position, "section": one.section, "text": one.text}
+
+
+def preview_of(found: Preview) -> dict[str, Any]:
+    """At most `PREVIEWED` passages; `count` says how many there would be."""
+    one = found.parsed
+    return {
+        "title": one.title,
+        "text": one.text,
+        "audience": one.audience,
+        **_days(one.effective_from, one.effective_to),
+        "url": one.url,
+        "warnings": list(found.warnings),
+        "count": len(found.passages),
+        "passages": [
+            {"position": at, "section": each.section, "text": each.text}
+            for at, each in enumerate(found.passages[:PREVIEWED])
+        ],
+    }
 
 
 def difference_of(old: Revision, new: Revision, found: Difference) -> dict[str, Any]:

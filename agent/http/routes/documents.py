@@ -100,6 +100,20 @@ def _upload(services: Services, given: Sent, author: str) -> Added:
     )
 
 
+@router.post("/preview", openapi_extra=accepts(text=True))
+async def preview_document(request: Request, services: ServicesDep) -> dict[str, Any]:
+    """What was understood of a file or a text, passage by passage; nothing is stored."""
+    given = await sent(request, text=True)
+    with _naming(given.part):
+        found = await asyncio.to_thread(
+            services.library.preview,
+            given.content,
+            name=PurePosixPath(given.name or "text.md").name,
+            stated=given.said.stated(),
+        )
+    return wire.preview_of(found)
+
+
 @router.post("/{document_id}/revisions", status_code=201, openapi_extra=accepts(text=True))
 async def revise_document(
     request: Request, response: Response, services: ServicesDep, user: AdminDep, document_id: IdDep
