@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from agent.conversation.gate import Gate
 from agent.conversation.memory import AnswerMemory
 from agent.conversation.reading import Thresholds
 from agent.conversation.turn import Answerer
@@ -108,6 +109,17 @@ async def load_words(prompts: Prompts, records: Records) -> None:
     words = await asyncio.to_thread(records.words.read)
     style = words.pop(STYLE, "")
     prompts.use(words, style)
+
+
+def gate_of(settings: Settings, records: Records, answering: Answering) -> Gate:
+    return Gate(
+        records=records,
+        library=answering.knowledge.library,
+        answerer=answering.answerer,
+        time_zone=settings.time_zone,
+        mode=settings.gate,
+        most=settings.gate_questions,
+    )
 
 
 def thresholds(settings: Settings) -> Thresholds:

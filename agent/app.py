@@ -21,6 +21,8 @@ from agent.http.routes import (
     chatwoot,
     conversations,
     documents,
+    gate,
+    golden,
     health,
     oidc,
     openai,
@@ -49,8 +51,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.closing = asyncio.Event()
     app.state.documents_writing = asyncio.Lock()
     errors.install(app)
-    people = (sessions, oidc, staff, admin, documents, analytics, backstage, words, trying)
-    for routes in (conversations, *people, widget, chatwoot, openai, health, pages):
+    people = (sessions, oidc, staff, admin, documents, gate, golden, backstage)
+    knowing = (analytics, words, trying)
+    for routes in (conversations, *people, *knowing, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
     app.include_router(documents.reading)
     app.mount("/static", pages.static_files)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from agent.conversation import trying
+from agent.conversation.gate import Gate
 from agent.conversation.replaying import Replayer
 from agent.conversation.trying import Over
 from agent.conversation.turn import Answerer, Question, ReplyDone
@@ -28,6 +29,7 @@ from agent.generation.optimize import optimize
 from agent.outcomes.report import Reporter, as_csv
 from agent.settings import Settings
 from agent.storage.audit import OWNER, Entry
+from agent.storage.gates import OPEN
 from agent.storage.people import UserRole
 from agent.storage.records import PROGRAM, Records
 from agent.weights.store import Weights, resolve, set_active
@@ -35,7 +37,7 @@ from knowledge_base.library import Library
 
 Line = dict[str, Any]
 Show = Callable[[int, int], None]
-Need = Literal["library", "answerer", "records", "replayer", "reporter"]
+Need = Literal["library", "answerer", "records", "replayer", "reporter", "gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Opened:
     records: Records | None = None
     replayer: Replayer | None = None
     reporter: Reporter | None = None
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,21 @@ async def kb_rebuild(library: Library) -> AsyncIterator[Line]:
     yield {"result": {"documents": len(await asyncio.to_thread(library.documents))}}
 
 
+async def kb_try(gate: Gate, document_id: str, revision: int | None = None) -> AsyncIterator[Line]:
+    """Past questions answered with and without the revision (the latest one if None)."""
+    latest = (await asyncio.to_thread(gate.library.document, document_id)).latest
+    run = await gate.start({document_id: revision or latest}, OWNER.name)
+    try:
+        async for seen, items in gate.follow(run.id):
+            yield {"progress": {"done": seen.done, "total": seen.total}}
+            if seen.run.state not in OPEN:
+                asked = [one.model_dump(mode="json") for one in items]
+                run_ = seen.run.model_dump(mode="json")
+                yield {"result": {**run_, "counts": dict(seen.counts), "items": asked}}
+    finally:
+        await gate.cancel(run.id)
+
+
 async def evaluate(answerer: Answerer, items: list[Line], at_once: int) -> AsyncIterator[Line]:
     parsed = [Item.model_validate(item) for item in items]
     async for line in runner.answers(answerer, parsed, at_once):
@@ -229,6 +247,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_publish": Command("library", kb_publish),
     "kb_rollback": Command("library", kb_rollback),
     "kb_rebuild": Command("library", kb_rebuild),
+    "kb_try": Command("gate", kb_try),
     "evaluate": Command("answerer", evaluate),
     "replay": Command("replayer", replay),
     "analytics": Command("reporter", analytics),

@@ -14,6 +14,8 @@ Role = Literal["customer", "ai_agent", "human_agent", "system"]
 Status = Literal["pending", "open", "snoozed", "resolved"]
 Outcome = Literal["answered", "clarify", "refused", "handed_off"]
 Importance = Literal["none", "low", "medium", "high", "urgent"]  # a conversation's priority
+# What became of an answer when other things are published.
+Verdict = Literal["same", "changed", "better", "worse", "lost_support"]
 Notice = Literal["returned", "away", "email_kept"]
 HandoffReason = Literal[
     "customer_request",

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from agent.answering import open_answering, open_knowledge, seed_sample
+from agent.answering import gate_of, open_answering, open_knowledge, seed_sample
 from agent.commands import COMMANDS, Line, Opened, dispatch
 from agent.conversation.replaying import Replayer
 from agent.errors import DataDirectoryLocked, FrontdeskError, Unavailable
@@ -93,8 +93,11 @@ async def _alone(settings: Settings, name: str, arguments: dict[str, Any]) -> As
                 await asyncio.to_thread(seed_sample, answering.knowledge.library)
             records = await asyncio.to_thread(Records.open, settings.sql_url)
             stack.callback(records.close)
+            gate = await stack.enter_async_context(gate_of(settings, records, answering).working())
             opened = Opened(
-                answerer=answering.answerer, replayer=Replayer(answering.engine, records)
+                answerer=answering.answerer,
+                replayer=Replayer(answering.engine, records),
+                gate=gate,
             )
         async for line in dispatch(name, arguments, opened):
             yield line

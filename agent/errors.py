@@ -8,7 +8,8 @@
     ├── Conflict                the state of the thing forbids the call
     ├── Busy                    full right now: come back after `retry_after` seconds
     │   ├── EngineBusy
-    │   └── TooManyTries        wrong passwords
+    │   ├── TooManyTries        wrong passwords
+    │   └── TooManyRuns         of the publish gate
     ├── Unavailable             a part that is needed is down: its remedy is in the message
     │   ├── StoreUnavailable    Redis or SQL
     │   ├── EngineDead          the model's thread or process ended
@@ -75,6 +76,10 @@ class EngineBusy(Busy):
 
 class TooManyTries(Busy):
     code = "too_many_tries"
+
+
+class TooManyRuns(Busy):
+    code = "too_many_runs"
 
 
 class Unavailable(FrontdeskError):

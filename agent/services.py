@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agent.answering import Answering, load_words, open_answering
+from agent.answering import Answering, gate_of, load_words, open_answering
 from agent.conversation.abandoned import Abandoned
 from agent.conversation.attendance import Attendance
 from agent.conversation.desk import Desk
+from agent.conversation.gate import Gate
 from agent.conversation.listing import Listing, ServiceLevels
 from agent.conversation.presence import Presence
 from agent.conversation.reception import Reception
@@ -65,6 +66,7 @@ class Services:
     chatwoot: Chatwoot | None
     warmer: Warmer
     outcomes: Outcomes
+    gate: Gate
 
     async def use_words(self) -> None:
         """Say and write from now on as the admins word it."""
@@ -104,7 +106,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         desk = _desk(settings, records, store, broadcaster, conversations, answering.answerer)
         warmer = _warmer(answering)
         outcomes = _outcomes(settings, answering, store, records)
+        gate = gate_of(settings, records, answering)
         work = [
+            gate.run(),
             _archive_now_and_then(store, records, settings),
             desk.wake_snoozed(),
             _words_of_others(answering.prompts, records),
@@ -133,6 +137,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 chatwoot=chatwoot,
                 warmer=warmer,
                 outcomes=outcomes,
+                gate=gate,
             )
         finally:
             await _end(behind)

@@ -9,7 +9,7 @@ import os
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -135,6 +135,14 @@ class Settings(BaseSettings):
         3,
         ge=0,
         description="Customers who must like an answer before it is given again at once (0: off).",
+    )
+    gate: Literal["off", "advise", "require"] = Field(
+        "advise",
+        description="Changes are tried on past questions before they go live: off, advise, or "
+        "require (nothing is published untried).",
+    )
+    gate_questions: int = Field(
+        40, ge=1, le=500, description="Past questions a change is tried on, beside golden ones."
     )
     context_tokens: int = Field(8192, ge=2048, description="KV cells shared by all sequences.")
     sequences: int = Field(8, ge=1, le=64, description="Answers written at the same time.")

@@ -6,6 +6,7 @@
     ├── InvalidDocument         the file or text cannot become a document: change it
     │   ├── UnreadableDocument  empty, binary, of an unknown kind, or with a wrong header
     │   └── DocumentTooLarge    above the size limit
+    ├── KnowledgeMoved          something else was published meanwhile: look again
     └── KnowledgeUnavailable    a store cannot be reached or used; the sentence names the remedy
 
 Owns the tree. Refuses to know status codes. Every message is one sentence for people.
@@ -47,6 +48,11 @@ class DocumentTooLarge(InvalidDocument):
             f"{name} has {size / 1e6:.1f} MB and the limit is {limit / 1e6:.0f} MB; "
             "split it into several documents."
         )
+
+
+class KnowledgeMoved(KnowledgeError):
+    def __init__(self) -> None:
+        super().__init__("Something else was published meanwhile; look again, then publish.")
 
 
 class KnowledgeUnavailable(KnowledgeError):

@@ -20,7 +20,12 @@ from knowledge_base.catalog import Catalog
 from knowledge_base.chroma import VectorStore
 from knowledge_base.chunking import cut
 from knowledge_base.embedding import PassageEmbedder
-from knowledge_base.errors import InvalidDocument, KnowledgeUnavailable, RevisionNotFound
+from knowledge_base.errors import (
+    InvalidDocument,
+    KnowledgeMoved,
+    KnowledgeUnavailable,
+    RevisionNotFound,
+)
 from knowledge_base.files import FoundFile, found_files
 from knowledge_base.model import (
     UNSIGNED,
@@ -227,6 +232,17 @@ class Library(Shelf):
         with self._catalog.writing():
             self._publish(changes)
 
+    def show(self, changes: Mapping[str, int | None], *, since: int | None = None) -> None:
+        """Show each document at its revision, or (None) no more, all of them at once. With `since`
+        raises KnowledgeMoved unless that generation is still the visible one."""
+        with self._catalog.writing():
+            if since not in (None, self.generation):
+                raise KnowledgeMoved
+            self._publish({one: number for one, number in changes.items() if number}, gone=[
+                one for one, number in changes.items()
+                if number is None and self.document(one).status != "retired"
+            ])  # fmt: skip
+
     def rollback(self, document_id: str, revision: int, by: Change = UNSIGNED) -> Revision:
         """Publish a new revision with the content of `revision`."""
         with self._catalog.writing():
@@ -239,15 +255,13 @@ class Library(Shelf):
         """Show the document no more; its revisions stay, and publishing brings it back."""
         with self._catalog.writing():
             if self.document(document_id).status != "retired":
-                self._indexer.publish({document_id: None})
-                self._retriever.warm()
+                self._publish({}, gone=[document_id])
 
     def unpublish(self, document_id: str) -> None:
         """Show the document no more, and have it as a draft again."""
         with self._catalog.writing():
             if self.document(document_id).status == "published":
-                self._indexer.publish({document_id: None})
-                self._retriever.warm()
+                self._publish({}, gone=[document_id])
             self._catalog.unretire(document_id)
 
     def restore(self, document_id: str) -> None:
@@ -282,9 +296,14 @@ class Library(Shelf):
         self._publish(wanted, progress)
         return [replace(one, published=one.document_id is not None) for one in added]
 
-    def _publish(self, wanted: Mapping[str, int | None], progress: Report | None = None) -> None:
+    def _publish(
+        self,
+        wanted: Mapping[str, int | None],
+        progress: Report | None = None,
+        gone: Sequence[str] = (),
+    ) -> None:
         known = {one.id: one for one in self._catalog.documents()}
-        changes: dict[str, int | None] = {}
+        changes: dict[str, int | None] = dict.fromkeys(gone)
         for document_id, number in wanted.items():
             numbers = self._catalog.numbers(document_id)
             chosen = numbers[-1] if number is None else number
@@ -295,6 +314,8 @@ class Library(Shelf):
                 changes[document_id] = chosen
         self._indexer.publish(changes, progress)
         self._retriever.warm()
+        for listener in self._listeners:
+            listener()
 
 
 def document_id_of(source: str, key: str) -> str:

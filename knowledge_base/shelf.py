@@ -43,6 +43,7 @@ class Shelf:
         self._indexer = Indexer(catalog, store, embedder)
         self._retriever = Retriever(catalog, store, embedder)
         self._views = Kept()
+        self._listeners: list[Callable[[], None]] = []
 
     def ping(self) -> None:
         """Raises KnowledgeUnavailable when a store cannot be reached."""
@@ -53,6 +54,10 @@ class Shelf:
     def generation(self) -> int:
         """The visible generation; a turn that must see one state passes it to `search`."""
         return self._catalog.pointer().generation
+
+    def when_shown(self, listener: Callable[[], None]) -> None:
+        """Call it, from whatever thread, as soon as something else was shown through this."""
+        self._listeners.append(listener)
 
     def documents(self) -> list[DocumentSummary]:
         return self._catalog.documents()

@@ -90,6 +90,46 @@ def kb_publish(document_id: str, data_dir: DataDir = None) -> None:
     )
 
 
+@kb.command("try")
+def kb_try(
+    document_id: str,
+    revision: Annotated[int | None, typer.Option(help="Default: the latest.", min=1)] = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """What a revision would do to the answers to past questions; nothing is published.
+
+    Exit code 1 if an answer gets worse or loses its support.
+    """
+    settings = load_settings(data_dir=data_dir)
+    run = asyncio.run(result(settings, "kb_try", document_id=document_id, revision=revision))
+    counts = run["counts"]
+    if as_json:
+        print(json.dumps(run, ensure_ascii=False))
+    else:
+        _table(run)
+    if run["state"] != "done" or counts.get("worse") or counts.get("lost_support"):
+        raise typer.Exit(1)
+
+
+def _table(run: dict[str, Any]) -> None:
+    for item in run["items"]:
+        found = item["result"]
+        if found is None or found["verdict"] == "same":
+            continue
+        question = " ".join(item["question"]["question"].split())
+        print(f"{found['verdict'].replace('_', ' '):<13} {question}")
+        for side in ("old", "new"):
+            said = " ".join(found[side]["text"].split())
+            print(f"  {side}  {found[side]['outcome']}: {said}")
+    counts = run["counts"]
+    verdicts = ("worse", "lost_support", "changed", "better", "same")
+    said = ", ".join(f"{counts.get(one, 0)} {one.replace('_', ' ')}" for one in verdicts)
+    print(f"{len(run['items'])} questions: {said}.")
+    if run["state"] != "done":
+        print(f"Not done ({run['state']}). {run['error'] or ''}".strip(), file=sys.stderr)
+
+
 @kb.command("rollback")
 def kb_rollback(document_id: str, revision: int, data_dir: DataDir = None) -> None:
     """Publish a new revision with the content of an earlier one."""

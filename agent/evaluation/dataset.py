@@ -4,6 +4,7 @@ Invariant: an item that loads is complete; a line that is not says which line an
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,21 +70,26 @@ def _role(role: str) -> Role:
 
 def load_items(path: Path, limit: int | None = None) -> list[Item]:
     """Raises InvalidRequest naming the file and the line."""
-    items: list[Item] = []
     try:
         with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                if limit is not None and len(items) >= limit:
-                    break
-                try:
-                    items.append(Item.model_validate(json.loads(line)))
-                except (ValueError, ValidationError) as error:
-                    reason = str(error).splitlines()[0]
-                    raise InvalidRequest(f"{path.name}, line {number}: {reason}") from None
+            return parse_items(lines, path.name, limit)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}.") from error
+
+
+def parse_items(lines: Iterable[str], name: str, limit: int | None = None) -> list[Item]:
+    """Raises InvalidRequest with the name and the line."""
+    items: list[Item] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if limit is not None and len(items) >= limit:
+            break
+        try:
+            items.append(Item.model_validate(json.loads(line)))
+        except (ValueError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidRequest(f"{name}, line {number}: {reason}") from None
     if not items:
-        raise InvalidRequest(f"{path} has no items.")
+        raise InvalidRequest(f"{name} has no items.")
     return items

@@ -4,21 +4,20 @@ Facts are compared by code, never by the model that wrote the answer. Every mean
 items it does not apply to, is None where it applies to none, and has its 95 % interval.
 """
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, quantiles
 from typing import Any, Final
 
 from agent.evaluation.calibration import Judged, calibration, interval
 from agent.evaluation.dataset import Item
-from agent.policy import claims, grounding
+from agent.policy import grounding
+from agent.policy.facts import key_facts, polarity, token_f1, token_precision, without_marks
+
+__all__ = ["is_right", "key_facts", "summarize", "token_f1", "token_precision"]
 
 Record = dict[str, Any]
 Pair = tuple[Item, Record]
 Values = dict[str, list[float]]
-_POLARITY: Final = re.compile(r"^\W*(yes|no)\b", re.IGNORECASE)
-_MARKER: Final = re.compile(r" ?\[\d+\]")
 # An answer with no fact that code can compare counts as right from this token F1 on.
 RIGHT_F1: Final = 0.3
 DECISIONS: Final = ("yes", "no", "clarify")
@@ -54,33 +53,6 @@ def summarize(items: Sequence[Item], records: Sequence[Record]) -> dict[str, Any
     return report
 
 
-def token_f1(answer: str, gold: str) -> float:
-    """The harmonic mean of token precision and recall, as in SQuAD's evaluation."""
-    found, wanted = _tokens(answer), _tokens(gold)
-    same = (found & wanted).total()
-    if not same:
-        return float(found == wanted)
-    precision, recall = same / found.total(), same / wanted.total()
-    return 2 * precision * recall / (precision + recall)
-
-
-def token_precision(answer: str, gold: str) -> float:
-    found = _tokens(answer)
-    return (found & _tokens(gold)).total() / found.total() if found else 0.0
-
-
-def key_facts(answer: str, gold: str) -> float | None:
-    """The share of gold's figures (amounts, durations, dates, percentages, limits), links, names
-    and yes/no that the answer has; None if gold has none."""
-    figures, said = grounding.figures(answer), answer.casefold()
-    facts = [figure in figures for figure in grounding.figures(gold)]
-    facts += [link.casefold() in said for link in grounding.links(gold)]
-    facts += [name.casefold() in said for name in claims.names(gold)]
-    if polarity := _polarity(gold):
-        facts.append(_polarity(answer) == polarity)
-    return sum(facts) / len(facts) if facts else None
-
-
 def is_right(record: Record) -> bool:
     """Whether an answer was one to give: to an answerable question, with most of its key facts,
     or much of its wording where it has none."""
@@ -96,7 +68,7 @@ def is_right(record: Record) -> bool:
 
 def unsupported(record: Record) -> set[str]:
     """Figures of the answer that its cited passages do not contain."""
-    text = _MARKER.sub("", record["answer"])
+    text = without_marks(record["answer"])
     return grounding.unsupported_figures(text, [c["text"] for c in record["citations"]])
 
 
@@ -104,7 +76,7 @@ def decision(record: Record) -> str | None:
     """What was decided: yes, no or clarify; None if neither can be read off."""
     if record["outcome"] == "clarify":
         return "clarify"
-    return _polarity(record["answer"]) if record["outcome"] == "answered" else None
+    return polarity(record["answer"]) if record["outcome"] == "answered" else None
 
 
 def _retrieval(pairs: Sequence[Pair]) -> Values:
@@ -172,15 +144,6 @@ def _decisions(pairs: Sequence[Pair]) -> Values:
 
 def _is_sure_of_something(record: Record) -> bool:
     return record["outcome"] == "answered" and record["confidence"] is not None
-
-
-def _polarity(text: str) -> str | None:
-    said = _POLARITY.match(text)
-    return said[1].lower() if said else None
-
-
-def _tokens(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", _MARKER.sub("", text).lower()))
 
 
 def _mean(values: Sequence[float]) -> float | None:

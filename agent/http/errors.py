@@ -29,6 +29,7 @@ from agent.errors import (
     NotFound,
     PromptTooLong,
     SetupError,
+    TooManyRuns,
     TooManyTries,
     Unavailable,
 )
@@ -37,6 +38,7 @@ from knowledge_base.errors import (
     DocumentTooLarge,
     InvalidDocument,
     KnowledgeError,
+    KnowledgeMoved,
     KnowledgeUnavailable,
     UnreadableDocument,
 )
@@ -50,6 +52,7 @@ STATUS: Final[Mapping[type[Exception], int]] = {
     Conflict: 409,
     Busy: 503,
     TooManyTries: 429,
+    TooManyRuns: 429,
     Unavailable: 503,
     GenerationFailed: 500,
     PromptTooLong: 422,
@@ -59,6 +62,7 @@ STATUS: Final[Mapping[type[Exception], int]] = {
     InvalidDocument: 422,
     UnreadableDocument: 415,
     DocumentTooLarge: 413,
+    KnowledgeMoved: 409,
     KnowledgeUnavailable: 503,
 }
 # Knowledge errors carry no code of their own: they know no doors.
@@ -67,6 +71,7 @@ KNOWLEDGE_CODE: Final[Mapping[type[Exception], str]] = {
     InvalidDocument: "invalid_document",
     UnreadableDocument: "unreadable_document",
     DocumentTooLarge: "document_too_large",
+    KnowledgeMoved: "knowledge_moved",
     KnowledgeUnavailable: "knowledge_unavailable",
 }
 # Seconds until one may ask again when a part is down and nobody knows for how long.

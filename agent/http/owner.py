@@ -29,6 +29,7 @@ def create_owner_app(services: Services) -> Starlette:
         records=services.records,
         replayer=Replayer(services.engine, services.records),
         reporter=services.outcomes.reporter,
+        gate=services.gate,
     )
 
     async def command(request: Request) -> StreamingResponse:

@@ -122,6 +122,11 @@ class AnswerRecords:
                 delete(_blocked).where(_blocked.c.content_sha256 == _digest(answer.content))
             )
 
+    def approved_messages(self) -> frozenset[str]:
+        """The answers that staff found right, by their messages' ids."""
+        with self._database.begin() as connection:
+            return frozenset(connection.scalars(select(_approved.c.message_id)))
+
     def block(self, content: str) -> None:
         """Staff found these words wrong: they are never given again, to whatever question."""
         blocked = self._database.upsert(_blocked).values(content_sha256=_digest(content))

@@ -32,6 +32,8 @@ from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
 from agent.storage.chatwoot import ChatwootRecords
 from agent.storage.federation import Federation
+from agent.storage.gates import Gates
+from agent.storage.golden import GoldenQuestions
 from agent.storage.outcomes import Visits
 from agent.storage.people import ROLES, People
 from agent.storage.quality import Reviewed
@@ -103,6 +105,8 @@ class Records:
         self.asked = AskedQuestions(database, _is_erased)
         self.visits = Visits(database, _is_erased)
         self.reviewed = Reviewed(database, _is_erased)
+        self.gates = Gates(database, _is_erased)
+        self.golden = GoldenQuestions(database, _is_erased)
         self.federation = Federation(database, self.people)
         self.audit = Audit(database)
 
@@ -281,6 +285,8 @@ class Records:
             self.asked.erase(connection, conversation_id)
             self.visits.erase(connection, conversation_id)
             self.reviewed.erase(connection, conversation_id)
+            self.gates.erase(connection, conversation_id)
+            self.golden.erase(connection, conversation_id)
 
 
 def _api_key(row: Any) -> ApiKey:

@@ -291,8 +291,10 @@ async def publish_document(
     request: Request, services: ServicesDep, document_id: IdDep, body: PublishIn
 ) -> dict[str, Any]:
     """Answer from this revision from now on, in place of what was shown; a retired document comes
-    back. Nothing happens where it is what is shown."""
+    back. Nothing happens where it is what is shown. 409 where FRONTDESK_GATE=require and it was
+    not tried."""
     note(request, detail=f"revision {body.revision}")
+    await services.gate.allow({document_id: body.revision})
     await writing(request, services.library.publish, document_id, body.revision)
     return await _as_it_is(services, document_id)
 

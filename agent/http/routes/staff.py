@@ -147,11 +147,11 @@ async def events(
     feed = await services.desk.follow(given)
     source = alongside(feed, services.presence.follow(None))
     pump = sse.Pump(source, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
-    frames = _while_signed_in(request, services, _frames(pump))
+    frames = while_signed_in(request, services, _frames(pump))
     return sse.EventStream(_at_desk(services.attendance, staff.id, frames), pump)
 
 
-async def _while_signed_in(
+async def while_signed_in(
     request: Request, services: Services, frames: AsyncGenerator[bytes]
 ) -> AsyncGenerator[bytes]:
     """A stream lasts for hours: whoever may not read it any more is cut off within a heartbeat."""
