@@ -78,6 +78,26 @@ async def runs(
     return {"items": items, "next": items[-1]["id"] if more else None, "mode": services.gate.mode}
 
 
+@router.get("/drafts")
+async def drafts(services: ServicesDep) -> dict[str, Any]:
+    """Documents whose newest revision customers do not see, what was changed last first."""
+    documents = await asyncio.to_thread(services.library.documents)
+    waiting = [
+        {
+            "document_id": one.id,
+            "title": one.title,
+            "revision": one.latest,
+            "published": one.revision if one.status == "published" else None,
+            "changed_at": one.changed_at.isoformat().replace("+00:00", "Z"),
+            "changed_by": one.changed_by,
+        }
+        for one in documents
+        if one.status == "draft" or (one.status == "published" and one.latest != one.revision)
+    ]
+    waiting.sort(key=lambda one: str(one["changed_at"]), reverse=True)
+    return {"items": waiting, "next": None}
+
+
 @router.get("/gate/{run_id}")
 async def run_of(services: ServicesDep, run_id: RunId) -> dict[str, Any]:
     seen, items = await services.gate.run_of(run_id)

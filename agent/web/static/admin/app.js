@@ -13,12 +13,14 @@ import { account } from '../shared/staff/account.js';
 import { Session } from '../shared/staff/session.js';
 import { SignIn } from '../shared/staff/sign-in.js';
 import * as audit from './audit.js';
+import * as drafts from './drafts.js';
+import * as golden from './golden.js';
 import * as keys from './keys.js';
 import * as people from './people.js';
 import * as widget from './widget.js';
 import * as words from './words.js';
 
-const SECTIONS = [widget, words, people, keys, audit];
+const SECTIONS = [widget, words, drafts, golden, people, keys, audit];
 
 const find = (id) => document.getElementById(id);
 const session = new Session();
