@@ -6,10 +6,11 @@ HTTP. Invariant: what was opened is closed in reverse order, whatever happens in
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from agent.answering import Answering, gate_of, load_words, open_answering
 from agent.conversation.abandoned import Abandoned
@@ -94,12 +95,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         open_answering(settings, records) as answering,
         _open_presence(settings.redis_url) as presence,
         _open_attendance(settings.redis_url) as attendance,
+        _open_store(settings.redis_url, records) as (store, broadcaster),
     ):
-        store = await ArchivedStore.open_over(settings.redis_url, records)
         webhooks, chatwoot = webhooks_of(settings), chatwoot_of(settings, records.chatwoot)
         receivers: list[Receiver] = [webhooks, *([] if chatwoot is None else [chatwoot])]
-        broadcaster = Broadcaster(store)
-        await broadcaster.start()
         conversations = await _conversations(
             settings, records, answering, store, broadcaster, attendance
         )
@@ -117,8 +116,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             outcomes.run(),
             *([warmer.run()] if settings.warm else []),
         ]
-        behind = [asyncio.create_task(one) for one in work]
-        try:
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(conversations.close)
+            await closing.enter_async_context(_running(work))
             await conversations.recover()
             yield Services(
                 settings=settings,
@@ -139,11 +139,30 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 outcomes=outcomes,
                 gate=gate,
             )
-        finally:
-            await _end(behind)
-            await conversations.close()
-            await broadcaster.close()
-            await store.close()
+
+
+@asynccontextmanager
+async def _open_store(
+    redis_url: str, records: Records
+) -> AsyncIterator[tuple[ConversationStore, Broadcaster]]:
+    store = await ArchivedStore.open_over(redis_url, records)
+    broadcaster = Broadcaster(store)
+    try:
+        await broadcaster.start()
+        yield store, broadcaster
+    finally:
+        await broadcaster.close()
+        await store.close()
+
+
+@asynccontextmanager
+async def _running(work: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """What goes on behind everything else, until the end."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        await _end(tasks)
 
 
 async def _words_of_others(prompts: Prompts, records: Records) -> None:
