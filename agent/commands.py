@@ -119,6 +119,23 @@ async def kb_add(
         yield line
 
 
+async def kb_sync(
+    library: Library, folder: str, source: str, publish: bool = False
+) -> AsyncIterator[Line]:
+    async def sync(show: Show) -> list[Line]:
+        done = await asyncio.to_thread(
+            library.sync,
+            Path(folder),
+            source=source,
+            publish=publish,
+            progress=lambda at: show(at.done, at.total),
+        )
+        return [_plain(document) for document in done]
+
+    async for line in followed(sync):
+        yield line
+
+
 async def kb_list(library: Library) -> AsyncIterator[Line]:
     documents = await asyncio.to_thread(library.documents)
     yield {"result": [_plain(document) for document in documents]}
@@ -242,6 +259,7 @@ def _sample() -> list[Path]:
 COMMANDS: Final[dict[str, Command]] = {
     "ask": Command("answerer", ask),
     "kb_add": Command("library", kb_add),
+    "kb_sync": Command("library", kb_sync),
     "kb_list": Command("library", kb_list),
     "kb_search": Command("library", kb_search),
     "kb_publish": Command("library", kb_publish),

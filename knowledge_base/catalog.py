@@ -145,7 +145,7 @@ class Catalog:
                 connection.execute(
                     update(documents)
                     .where(documents.c.id == document_id)
-                    .values(retired=revision is None)
+                    .values(retired=revision is None, vanished=None)
                 )
                 if revision is not None:
                     connection.execute(
@@ -246,6 +246,30 @@ class Catalog:
             }
             _insert_revision(connection, document_id, number, values, pieces, by)
             return number, True
+
+    def digests(self, source: str) -> dict[tuple[str, str], str]:
+        """The newest revision's digest, by source and key."""
+        statement = (
+            select(documents.c.source, documents.c.key, revisions.c.sha256)
+            .join_from(documents, revisions, revisions.c.document_id == documents.c.id)
+            .where(documents.c.source == source)
+            .order_by(revisions.c.number)
+        )
+        with self.transaction() as connection:
+            return {(row.source, row.key): row.sha256 for row in connection.execute(statement)}
+
+    def mark_vanished(self, document_ids: Sequence[str]) -> None:
+        with self.transaction() as connection:
+            for one in document_ids:
+                connection.execute(
+                    update(documents).where(documents.c.id == one).values(vanished=True)
+                )
+
+    def vanished(self) -> set[str]:
+        """The documents that are retired because their files are gone."""
+        with self.transaction() as connection:
+            chosen = select(documents.c.id).where(documents.c.retired, documents.c.vanished)
+            return set(connection.execute(chosen).scalars())
 
     def copy(self, document_id: str, number: int, by: Change = UNSIGNED) -> int:
         """A new revision with the content of `number`."""

@@ -16,7 +16,7 @@ from knowledge_base.sizes import PassageSizes
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # Paragraphs and list items, nested items, sentences (not the dot of "2. "), words, characters.
 _BOUNDARIES = [r"\n\n(?=\S)", r"\n(?=\S)", r"\n", r"(?<=\D[.?!;]) ", " ", ""]
-_PAGE = re.compile(r"^Page \d+$|\(page \d+\)$")  # as `formats.pdf` writes them
+_PAGE = re.compile(r"(?:^Page |\(page )(\d+)\)?$")  # as `formats.pdf` writes them
 _INLINE_MARKS = re.compile(r"[*`]+|\[([^\]]*)\]\([^)]*\)")
 
 
@@ -56,6 +56,12 @@ def cut(text: str, title: str, sizes: PassageSizes) -> list[Piece]:
         name = " > ".join(section.path) or None
         pieces += [Piece(name, start, end) for start, end in _packed(text, section, sizes)]
     return pieces
+
+
+def page_of(section: str | None) -> int | None:
+    """The page that a section's name ends in."""
+    page = _PAGE.search(section.rpartition(" > ")[2]) if section else None
+    return int(page[1]) if page else None
 
 
 def _sections(text: str, title: str) -> Iterator[_Section]:

@@ -5,7 +5,8 @@
     │   └── RevisionNotFound    the document has no revision of this number
     ├── InvalidDocument         the file or text cannot become a document: change it
     │   ├── UnreadableDocument  empty, binary, of an unknown kind, or with a wrong header
-    │   └── DocumentTooLarge    above the size limit
+    │   ├── DocumentTooLarge    above the size limit
+    │   └── SourceEmpty         a source's folder has no document any more
     ├── KnowledgeMoved          something else was published meanwhile: look again
     └── KnowledgeUnavailable    a store cannot be reached or used; the sentence names the remedy
 
@@ -47,6 +48,14 @@ class DocumentTooLarge(InvalidDocument):
         super().__init__(
             f"{name} has {size / 1e6:.1f} MB and the limit is {limit / 1e6:.0f} MB; "
             "split it into several documents."
+        )
+
+
+class SourceEmpty(InvalidDocument):
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"The folder of {source} has no document any more; nothing was changed. Put the "
+            "documents back, or retire them one by one."
         )
 
 

@@ -16,24 +16,26 @@ from typing import Self
 from langchain_core.embeddings import Embeddings
 
 from knowledge_base import parsing, revising
+from knowledge_base.archives import is_archive
 from knowledge_base.catalog import Catalog
+from knowledge_base.checkout import change_of
 from knowledge_base.chroma import VectorStore
 from knowledge_base.chunking import cut
 from knowledge_base.embedding import PassageEmbedder
 from knowledge_base.errors import (
-    InvalidDocument,
     KnowledgeMoved,
     KnowledgeUnavailable,
     RevisionNotFound,
+    UnreadableDocument,
 )
-from knowledge_base.files import FoundFile, found_files
+from knowledge_base.files import FoundFile, found_files, in_archive
+from knowledge_base.intake import Source, parsed_files
 from knowledge_base.model import (
     UNSIGNED,
     Added,
     Audience,
     Change,
     Format,
-    Progress,
     Revision,
 )
 from knowledge_base.parsing import Parsed, Stated
@@ -101,27 +103,52 @@ class Library(Shelf):
         A file that cannot be read is an entry with `error`, except when it was named itself: then
         UnreadableDocument or DocumentTooLarge is raised, before anything is written.
         """
-        files = found_files(paths, source)
-        parsed: list[tuple[FoundFile, Parsed | str]] = []
-        for done, file in enumerate(files):
-            if progress:
-                progress(Progress("reading", done, len(files)))
-            try:
-                parsed.append((file, parsing.parse_file(file.path.name, file.read())))
-            except InvalidDocument as error:
-                if file.named:
-                    raise
-                parsed.append((file, str(error)))
-        if progress:
-            progress(Progress("reading", len(files), len(files)))
+        parsed = list(parsed_files(found_files(paths, source), progress))
         with self._catalog.writing():
-            added = [
-                self._add(file.source, file.key, one)
-                if isinstance(one, Parsed)
-                else Added(file.source, file.key, None, None, None, error=one)
+            added = [self._taken(file, one) for file, one in parsed]
+            return self._published(added, progress) if publish else added
+
+    def add_archive(
+        self, *, source: str, name: str, content: bytes, publish: bool = False,
+        by: Change = UNSIGNED,
+    ) -> list[Added]:  # fmt: skip
+        """Every document in an uploaded ZIP file, under its path inside. Else as `add_paths`."""
+        parsed = list(parsed_files(in_archive(name, content, source), None))
+        with self._catalog.writing():
+            added = [self._taken(file, one, by) for file, one in parsed]
+            return self._published(added) if publish else added
+
+    def sync(
+        self,
+        folder: Path | str,
+        *,
+        source: str,
+        publish: bool = False,
+        progress: Report | None = None,
+    ) -> list[Added]:
+        """Make the source's documents those of the folder (or ZIP file): new and changed files are
+        revisions, drafts unless `publish`; those whose file is gone are retired in any case; other
+        sources are left alone. The folder's commit signs the revisions, if it is a Git checkout.
+        Raises UnreadableDocument without a folder, SourceEmpty if it has become empty."""
+        place = Path(folder).absolute()
+        if not place.is_dir() and not is_archive(place.name):
+            raise UnreadableDocument(f"{place} is no folder; name one that exists.")
+        by = change_of(place)
+        known = self._catalog.digests(source)
+        parsed = list(parsed_files(found_files([place], source), progress, known))
+        with self._catalog.writing():
+            documents = {one.key: one for one in self.documents() if one.source == source}
+            before = Source(source, documents, self._catalog.vanished())
+            gone = before.without(parsed)
+            done = [
+                before.kept(file.key) if one is None else self._taken(file, one, by)
                 for file, one in parsed
             ]
-            return self._published(added, progress) if publish else added
+            wanted = before.to_show(done) if publish else {}
+            self._publish(wanted, progress, gone=[one.id for one in gone])
+            self._catalog.mark_vanished([one.id for one in gone])
+        shown = [replace(one, published=one.document_id in wanted) for one in done]
+        return shown + before.retired(gone)
 
     def add_text(
         self,
@@ -288,8 +315,14 @@ class Library(Shelf):
         ]
         number, new = self._catalog.add(document_id, source, key, parsed, pieces, by)
         return Added(
-            source, key, document_id, number, parsed.title, passages=len(pieces), unchanged=not new
-        )
+            source, key, document_id, number, parsed.title, passages=len(pieces),
+            unchanged=not new, warnings=parsed.warnings,
+        )  # fmt: skip
+
+    def _taken(self, file: FoundFile, read: Parsed | str | None, by: Change = UNSIGNED) -> Added:
+        if isinstance(read, Parsed):
+            return self._add(file.source, file.key, read, by)
+        return Added(file.source, file.key, None, None, None, error=read)
 
     def _published(self, added: Sequence[Added], progress: Report | None = None) -> list[Added]:
         wanted = {one.document_id: one.revision for one in added if one.document_id}

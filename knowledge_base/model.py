@@ -121,6 +121,8 @@ class Added:
     unchanged: bool = False
     published: bool = False
     error: str | None = None
+    warnings: tuple[str, ...] = ()  # sentences about what was left out of it
+    retired: bool = False  # with its file
 
 
 @dataclass(frozen=True, slots=True)

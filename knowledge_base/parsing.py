@@ -113,6 +113,14 @@ def parse_file(name: str, content: bytes, stated: Stated = Stated()) -> Parsed:
     return replace(parsed, sha256=_digest(stated, name, content), warnings=read.warnings)
 
 
+def digest(name: str, content: bytes) -> str:
+    """What `parse_file` would give as `sha256`, without parsing. Raises as it does."""
+    kind = FORMATS.get(PurePath(name).suffix.lower())
+    if kind is not None and kind not in _BINARY:
+        content = decode(name, content, html=kind == "html").encode()
+    return _digest(Stated(), name, content)
+
+
 def max_bytes(name: str) -> int:
     return MAX_BINARY_BYTES if FORMATS.get(PurePath(name).suffix.lower()) in _BINARY else MAX_BYTES
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from knowledge_base.chunking import cut
+from knowledge_base.chunking import cut, page_of
 from knowledge_base.parsing import Parsed
 from knowledge_base.sizes import PassageSizes
 
@@ -20,6 +20,7 @@ _LONG: Final = 2000  # characters without a heading between them
 @dataclass(frozen=True, slots=True)
 class PassageSeen:
     section: str | None
+    page: int | None  # where it begins, in a document that has pages
     text: str
 
 
@@ -33,7 +34,8 @@ class Preview:
 def preview(parsed: Parsed, sizes: PassageSizes, today: date) -> Preview:
     pieces = cut(parsed.text, parsed.title, sizes)
     passages = tuple(
-        PassageSeen(piece.section, parsed.text[piece.start : piece.end]) for piece in pieces
+        PassageSeen(piece.section, page_of(piece.section), parsed.text[piece.start : piece.end])
+        for piece in pieces
     )
     return Preview(parsed, passages, (*parsed.warnings, *_warnings(parsed, passages, today)))
 

@@ -53,6 +53,7 @@ documents = Table(
     Column("source", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("retired", Boolean, nullable=False),
+    Column("vanished", Boolean),  # retired because its file is gone
     Column("created_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("source", "key"),
 )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +45,48 @@ def kb_add(
     )
     if refused and len(refused) == len(added):
         raise typer.Exit(1)
+
+
+@kb.command("sync")
+def kb_sync(
+    folder: Annotated[Path, typer.Argument(help="A folder, a Git checkout or a ZIP.", exists=True)],
+    source: Annotated[str, typer.Option(help="Name of the source; its other files are retired.")],
+    publish: Annotated[bool, typer.Option(help="Show changes to customers at once.")] = False,
+    watch: Annotated[
+        float | None, typer.Option(min=1, help="Go on, looking again every so many seconds.")
+    ] = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a source's documents those of a folder: new, changed and vanished files."""
+    arguments = {"folder": str(folder.absolute()), "source": source, "publish": publish}
+    settings = load_settings(data_dir=data_dir)
+    while True:
+        done = asyncio.run(result(settings, "kb_sync", **arguments))
+        if as_json:
+            print(json.dumps(done, ensure_ascii=False), flush=True)
+        else:
+            _report_sync(done, quiet=watch is not None)
+        if watch is None:
+            break
+        time.sleep(watch)
+
+
+def _report_sync(done: list[dict[str, Any]], *, quiet: bool) -> None:
+    refused = [one for one in done if one["error"]]
+    retired = [one for one in done if one["retired"]]
+    kept = [one for one in done if one["unchanged"]]
+    changed = len(done) - len(refused) - len(retired) - len(kept)
+    for one in refused:
+        print(f"left out  {one['key']}: {one['error']}", file=sys.stderr)
+    for one in retired:
+        print(f"retired   {one['key']}")
+    if changed or retired or not quiet:
+        print(
+            f"{changed} new or changed, {len(kept)} unchanged, {len(retired)} retired, "
+            f"{len(refused)} left out.",
+            flush=True,
+        )
 
 
 @kb.command("list")

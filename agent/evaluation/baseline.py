@@ -82,7 +82,7 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
             yield name, f"{title}\n\n{text}" if title else text
         return
     for file in found_files([folder], None):
-        yield file.key, file.path.read_text(encoding="utf-8", errors="replace")
+        yield file.key, file.read().decode("utf-8", "replace")
 
 
 def _answered(store: Any, prompt: Any, model: Any, item: Item) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def preview_of(found: Preview) -> dict[str, Any]:
         "warnings": list(found.warnings),
         "count": len(found.passages),
         "passages": [
-            {"position": at, "section": each.section, "text": each.text}
+            {"position": at, "section": each.section, "page": each.page, "text": each.text}
             for at, each in enumerate(found.passages[:PREVIEWED])
         ],
     }

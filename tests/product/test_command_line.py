@@ -88,6 +88,23 @@ def test_documents_go_in_and_are_found_while_the_server_runs(
     assert product.command("kb", "rebuild").returncode == 0
 
 
+def test_a_source_follows_its_folder_while_the_server_runs(
+    product: Product, tmp_path: Path
+) -> None:
+    (tmp_path / "canoes.md").write_text("# Canoes\n\nCanoes cost 14 EUR an hour at the pier.\n")
+    (tmp_path / "rafts.csv").write_text("Raft,Price\nSmall,21 EUR\nLarge,34 EUR\n")
+    arguments = ("kb", "sync", str(tmp_path), "--source", "boats", "--publish")
+    first = product.command(*arguments)
+    assert (first.returncode, first.stdout) == (
+        0, "2 new or changed, 0 unchanged, 0 retired, 0 left out.\n",
+    ), first.stderr  # fmt: skip
+    assert "34 EUR" in product.command("kb", "search", "price of a large raft", "--json").stdout
+    (tmp_path / "canoes.md").unlink()
+    second = product.command(*arguments)
+    assert "retired   canoes.md" in second.stdout
+    assert "Canoes" not in product.command("kb", "search", "canoe price", "--json").stdout
+
+
 def test_drafts_are_not_found_until_they_are_published(product: Product, tmp_path: Path) -> None:
     note = tmp_path / "kayaks.md"
     note.write_text("# Kayaks\n\nKayaks cost 12 EUR an hour at the jetty.\n")
