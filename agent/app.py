@@ -21,6 +21,7 @@ from agent.http.routes import (
     chatwoot,
     conversations,
     documents,
+    gaps,
     gate,
     golden,
     health,
@@ -52,7 +53,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.documents_writing = asyncio.Lock()
     errors.install(app)
     people = (sessions, oidc, staff, admin, documents, gate, golden, backstage)
-    knowing = (analytics, words, trying)
+    knowing = (analytics, words, trying, gaps)
     for routes in (conversations, *people, *knowing, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)
     app.include_router(documents.reading)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from agent.conversation import trying
+from agent.conversation.gaps import UNSURE_BELOW, summary
 from agent.conversation.gate import Gate
 from agent.conversation.replaying import Replayer
 from agent.conversation.trying import Over
@@ -217,6 +218,12 @@ async def users_add(
     yield {"result": user.model_dump()}
 
 
+async def gaps_list(records: Records) -> AsyncIterator[Line]:
+    """What most customers asked first, as it was put together last."""
+    found = await asyncio.to_thread(records.gaps.everything, UNSURE_BELOW)
+    yield {"result": [summary(gap) for gap in found]}
+
+
 @dataclass(frozen=True, slots=True)
 class Optimized:
     """`lines` are what was measured: its name, of the original, of the new file."""
@@ -266,6 +273,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_rollback": Command("library", kb_rollback),
     "kb_rebuild": Command("library", kb_rebuild),
     "kb_try": Command("gate", kb_try),
+    "gaps_list": Command("records", gaps_list),
     "evaluate": Command("answerer", evaluate),
     "replay": Command("replayer", replay),
     "analytics": Command("reporter", analytics),

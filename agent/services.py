@@ -16,9 +16,11 @@ from agent.answering import Answering, gate_of, load_words, open_answering
 from agent.conversation.abandoned import Abandoned
 from agent.conversation.attendance import Attendance
 from agent.conversation.desk import Desk
+from agent.conversation.gaps import Gaps
 from agent.conversation.gate import Gate
 from agent.conversation.listing import Listing, ServiceLevels
 from agent.conversation.presence import Presence
+from agent.conversation.recalling import Recalls
 from agent.conversation.reception import Reception
 from agent.conversation.reviewing import Reviews
 from agent.conversation.service import ConversationService
@@ -62,6 +64,8 @@ class Services:
     conversations: ConversationService
     desk: Desk
     reviews: Reviews
+    gaps: Gaps
+    recalls: Recalls
     presence: Presence
     attendance: Attendance
     chatwoot: Chatwoot | None
@@ -104,6 +108,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         desk = _desk(settings, records, store, broadcaster, conversations, answering.answerer)
         warmer = _warmer(answering)
+        gaps = Gaps(records, store, answering.knowledge.embeddings, answering.answerer)
         outcomes = _outcomes(settings, answering, store, records)
         gate = gate_of(settings, records, answering)
         work = [
@@ -115,6 +120,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             Abandoned(attendance, desk.listing, conversations).run(),
             outcomes.run(),
             *([warmer.run()] if settings.warm else []),
+            *([gaps.run()] if settings.gaps else []),
         ]
         async with AsyncExitStack() as closing:
             closing.push_async_callback(conversations.close)
@@ -132,6 +138,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 conversations=conversations,
                 desk=desk,
                 reviews=Reviews(store, records, conversations, answering.answerer.memory),
+                gaps=gaps,
+                recalls=Recalls(records, desk, answering.answerer),
                 presence=presence,
                 attendance=attendance,
                 chatwoot=chatwoot,

@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     warm: bool = Field(
         True, description="Read published policies in the background before anybody asks."
     )
+    gaps: bool = Field(
+        True, description="Name gaps and ask them again after a publication, when nobody waits."
+    )
     threads: int | None = Field(
         None, ge=1, description="Threads of the model (default: what was measured as fastest)."
     )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli.common import At, DataDir, Drafts, Json, Model, command, moment, result
-from agent.cli.knowledge import kb
+from agent.cli.knowledge import gaps, kb
 from agent.cli.measuring import bench, evaluate
 from agent.cli.numbers import analytics
 from agent.cli.people import keys, users
@@ -29,6 +29,7 @@ app = typer.Typer(
     help="A self-hosted AI customer-service agent that answers from your policies.",
 )
 app.add_typer(kb, name="kb")
+app.add_typer(gaps, name="gaps")
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")

@@ -1,4 +1,4 @@
-"""`frontdesk kb`: documents in, out, and found."""
+"""`frontdesk kb` and `frontdesk gaps`: documents in, out, found; what they do not answer."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from agent.cli.common import At, DataDir, Drafts, Json, moment, result
 from agent.settings import load_settings
 
 kb = typer.Typer(no_args_is_help=True, help="The knowledge base.")
+gaps = typer.Typer(no_args_is_help=True, help="What customers ask and are not answered.")
 
 
 @kb.command("add")
@@ -187,6 +188,23 @@ def kb_rebuild(data_dir: DataDir = None) -> None:
     """Make the search index again from the catalogue."""
     found = asyncio.run(result(load_settings(data_dir=data_dir), "kb_rebuild"))
     print(f"Rebuilt the index of {found['documents']} documents.")
+
+
+@gaps.callback()
+def _gaps() -> None:
+    """Keeps `list` a command of its own while it is the only one."""
+
+
+@gaps.command("list")
+def gaps_list(as_json: Json = False, data_dir: DataDir = None) -> None:
+    """Gaps in the knowledge base, what most customers asked first."""
+    found = asyncio.run(result(load_settings(data_dir=data_dir), "gaps_list"))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for gap in found:
+        asked = f"{gap['customers']} customers, {gap['questions']} questions"
+        print(f"{gap['id']}  {gap['state']:<9} {gap['name']}  ({asked})")
 
 
 def _report(document: dict[str, Any]) -> None:

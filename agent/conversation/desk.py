@@ -16,7 +16,7 @@ from agent.conversation.listing import Listing
 from agent.conversation.service import ConversationService
 from agent.conversation.transitions import Change
 from agent.conversation.turn import Answerer, Question, ReplyDone, ReplyText
-from agent.domain import Conversation, Importance, Message, new_id, now
+from agent.domain import Citation, Conversation, Importance, Message, new_id, now
 from agent.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
 from agent.events.broadcast import Broadcaster, Moment
 from agent.generation.requests import Priority
@@ -86,17 +86,25 @@ class Desk:
     async def take_over(self, conversation_id: str, user: User) -> None:
         await self._silence(conversation_id, lambda h: transitions.take_over(h, user.id))
 
-    async def reply(self, conversation_id: str, user: User, content: str) -> None:
+    async def reply(
+        self,
+        conversation_id: str,
+        user: User,
+        content: str,
+        citations: tuple[Citation, ...] = (),
+    ) -> Message:
         message = Message(
             id=new_id("m"),
             role="human_agent",
             author=user.display_name,
             content=content,
             created_at=now(),
+            citations=citations or None,
         )
         await self._silence(
             conversation_id, lambda header: transitions.reply(header, message, user.id)
         )
+        return message
 
     async def note(self, conversation_id: str, user: User, content: str) -> None:
         data = {"id": new_id("n"), "content": content, "by": user.id, "author": user.display_name}

@@ -32,11 +32,13 @@ from agent.storage.audit import Audit
 from agent.storage.canned import CannedReplies
 from agent.storage.chatwoot import ChatwootRecords
 from agent.storage.federation import Federation
+from agent.storage.gaps import GapRecords
 from agent.storage.gates import Gates
 from agent.storage.golden import GoldenQuestions
 from agent.storage.outcomes import Visits
 from agent.storage.people import ROLES, People
 from agent.storage.quality import Reviewed
+from agent.storage.recalls import RecallRecords
 from agent.storage.reports import Reports
 from agent.storage.sql import Database, metadata
 from agent.storage.transcript import Transcript
@@ -107,6 +109,8 @@ class Records:
         self.reviewed = Reviewed(database, _is_erased)
         self.gates = Gates(database, _is_erased)
         self.golden = GoldenQuestions(database, _is_erased)
+        self.gaps = GapRecords(database)
+        self.recalls = RecallRecords(database, _is_erased)
         self.federation = Federation(database, self.people)
         self.audit = Audit(database)
 
@@ -283,6 +287,8 @@ class Records:
             self.chatwoot.erase(connection, conversation_id)
             self.reports.erase(connection, conversation_id)
             self.asked.erase(connection, conversation_id)
+            self.gaps.erase(connection, conversation_id)
+            self.recalls.erase(connection, conversation_id)
             self.visits.erase(connection, conversation_id)
             self.reviewed.erase(connection, conversation_id)
             self.gates.erase(connection, conversation_id)

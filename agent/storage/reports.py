@@ -4,7 +4,7 @@ Every method blocks: call it through `asyncio.to_thread`. Invariant: a report go
 conversation, and an answer has at most one, the last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 from sqlalchemy import Column, String, Table, Text, delete, select, tuple_
@@ -21,7 +21,7 @@ Fault = Literal[
     "other",
 ]
 
-_reports: Final = Table(
+reported: Final = Table(
     "answer_reports",
     metadata,
     Column("message_id", String(64), primary_key=True),
@@ -59,28 +59,28 @@ class Reports:
             "created_at": report.created_at,
             "report": report.model_dump_json(),
         }
-        statement = self._database.upsert(_reports).values(message_id=report.message_id, **values)
+        statement = self._database.upsert(reported).values(message_id=report.message_id, **values)
         with self._database.begin() as connection:
             if not self._is_erased(connection, report.conversation_id):
                 connection.execute(
                     statement.on_conflict_do_update(
-                        index_elements=[_reports.c.message_id], set_=values
+                        index_elements=[reported.c.message_id], set_=values
                     )
                 )
 
     def withdraw(self, message_id: str) -> None:
         with self._database.begin() as connection:
-            connection.execute(delete(_reports).where(_reports.c.message_id == message_id))
+            connection.execute(delete(reported).where(reported.c.message_id == message_id))
 
     def newest(self, count: int, after: str | None = None) -> list[Report]:
         """Newest first; `after` is the message id of the last report that is known already."""
-        place = tuple_(_reports.c.created_at, _reports.c.message_id)
-        query = select(_reports.c.report).order_by(
-            _reports.c.created_at.desc(), _reports.c.message_id.desc()
+        place = tuple_(reported.c.created_at, reported.c.message_id)
+        query = select(reported.c.report).order_by(
+            reported.c.created_at.desc(), reported.c.message_id.desc()
         )
         with self._database.begin() as connection:
             if after is not None:
-                known = select(_reports).where(_reports.c.message_id == after)
+                known = select(reported).where(reported.c.message_id == after)
                 row = connection.execute(known).one_or_none()
                 if row is None:
                     return []
@@ -88,5 +88,12 @@ class Reports:
             found = connection.scalars(query.limit(count))
             return [Report.model_validate_json(one) for one in found]
 
+    def of(self, message_ids: Sequence[str]) -> list[Report]:
+        """The reports of these answers, oldest first."""
+        query = select(reported.c.report).where(reported.c.message_id.in_(message_ids))
+        with self._database.begin() as connection:
+            found = connection.scalars(query.order_by(reported.c.created_at))
+            return [Report.model_validate_json(one) for one in found]
+
     def erase(self, connection: Connection, conversation_id: str) -> None:
-        connection.execute(delete(_reports).where(_reports.c.conversation_id == conversation_id))
+        connection.execute(delete(reported).where(reported.c.conversation_id == conversation_id))

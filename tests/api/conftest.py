@@ -66,6 +66,7 @@ def product(
         redis_url=server.url,
         widget_origins=(ORIGIN,),
         sample=False,
+        gaps=False,  # company for who wants to be alone with the engine
         _env_file=None,  # type: ignore[call-arg]
     )
     try:

@@ -16,6 +16,7 @@ from agent.generation.engine import EngineSettings, LlamaEngine
 from agent.generation.scripted import ScriptedBackend
 from agent.settings import Settings
 from agent.storage import valkey
+from agent.storage.people import UserRole
 from tests.api.conftest import Chat, Product, served
 
 PASSWORD = "correct horse"
@@ -56,9 +57,9 @@ class Stage:
         assert response.status_code == 201, response.text
         return Chat(response.json()["id"], response.json()["token"], self.client)
 
-    def colleague(self, name: str = "ann.moss") -> "Colleague":
+    def colleague(self, name: str = "ann.moss", role: UserRole = "staff") -> "Colleague":
         email = f"{name}.{token_hex(4)}@example.org"
-        self.product.services.records.people.add(email, PASSWORD, "staff")
+        self.product.services.records.people.add(email, PASSWORD, role)
         client = self.product.client()
         self.clients.append(client)
         answer = client.post("/api/v1/login", json={"email": email, "password": PASSWORD}).json()
@@ -106,7 +107,9 @@ def staged(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Opene
         script = Script()
         data_dir = settings.pop("data_dir", None) or tmp_path_factory.mktemp("staged")
         server = None if "redis_url" in settings else valkey.start(data_dir)
-        backend = ScriptedBackend(script.reply, before_decode=lambda _chunks: script.before())
+        backend = ScriptedBackend(
+            lambda prompt: script.reply(prompt), before_decode=lambda _chunks: script.before()
+        )
 
         async def engine(_settings: Settings) -> LlamaEngine:
             limits = EngineSettings(shutdown_grace_s=0.0)
@@ -121,7 +124,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Opene
                 sample=False,
                 warm=False,
                 _env_file=None,  # type: ignore[call-arg]
-                **settings,
+                **{"gaps": False, **settings},
             )
             try:
                 with served(wanted) as product, closing(product.client()) as client:
