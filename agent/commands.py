@@ -150,6 +150,11 @@ async def kb_search(
     yield {"result": [{name: one[name] for name in wanted} for one in found]}
 
 
+async def kb_conflicts(library: Library, document_id: str | None = None) -> AsyncIterator[Line]:
+    found = await asyncio.to_thread(library.conflicts, document_id)
+    yield {"result": [trying.told_conflict(one) for one in found]}
+
+
 async def kb_publish(library: Library, document_id: str) -> AsyncIterator[Line]:
     await asyncio.to_thread(library.publish, document_id)
     yield {"result": await _summary(library, document_id)}
@@ -269,6 +274,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_sync": Command("library", kb_sync),
     "kb_list": Command("library", kb_list),
     "kb_search": Command("library", kb_search),
+    "kb_conflicts": Command("library", kb_conflicts),
     "kb_publish": Command("library", kb_publish),
     "kb_rollback": Command("library", kb_rollback),
     "kb_rebuild": Command("library", kb_rebuild),

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from knowledge_base.catalog import Catalog, Shown
 from knowledge_base.chroma import VectorStore
+from knowledge_base.conflicts import Conflict, conflicts
 from knowledge_base.embedding import PassageEmbedder
 from knowledge_base.errors import RevisionNotFound
 from knowledge_base.indexing import Indexer
@@ -135,6 +136,27 @@ class Shelf:
             return View(shown, keys, self._embedder, day, progress)
 
         return self._views.get((generation, tuple(sorted(wanted.items())), day), make)
+
+    def conflicts(
+        self, document_id: str | None = None, revision: int | None = None
+    ) -> list[Conflict]:
+        """Where a revision (the newest if None) says otherwise than what is published, or the same
+        again, or so within itself; without a document, all that is published, each pair once.
+        Raises DocumentNotFound or RevisionNotFound."""
+        visible = self.generation
+        published = [s.passage for s in self._catalog.shown(since=visible, until=visible)]
+        if document_id is None:
+            vectors = self._embedder.passages(published)
+            found = conflicts(published, published, vectors, vectors)
+            return [
+                one
+                for one in found
+                if one.mine.passage.document_id <= one.theirs.passage.document_id
+            ]
+        mine = self.passages(document_id, revision or self._catalog.numbers(document_id)[-1])
+        theirs = [*mine, *(one for one in published if one.document_id != document_id)]
+        vectors = self._embedder.passages(theirs)
+        return conflicts(mine, theirs, vectors[: len(mine)], vectors)
 
     def today(self) -> date:
         """The day it is where effective dates are of."""

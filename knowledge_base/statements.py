@@ -18,22 +18,19 @@ _HEADING = re.compile(r"^#+\s")
 _RULE = re.compile(r"^\|[\s|:-]+\|?$")
 _LEADS_IN: Final = 4  # blanks in what a colon ends as a sentence of its own
 _LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)|https?://\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_STOP: Final = frozenset(
+_SMALL_WORDS: Final = (
     "a about above all also an and any are as at be been being but by can could did do does each "
     "every for from had has have her his how i if in into is it its may me more must my need needs "
     "of on one or our own shall should so such than that the their them then there these they this "
     "those to up us was we were what when where which who whoever whose will with would you your "
-    "after at least most within per only no not never none cannot nothing nobody".split()
+    "after at least most within per only no not never none cannot nothing nobody"
 )
+_STOP: Final = frozenset(_SMALL_WORDS.split())
 _SAME: Final = dict.fromkeys(("fee", "price", "charg", "pay", "paid"), "cost")
 
 # -- figures
-_NUMBERS: Final = {
-    name: value
-    for value, name in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
-    )
-}
+_TO_TWELVE: Final = "zero one two three four five six seven eight nine ten eleven twelve"
+_NUMBERS: Final = {name: value for value, name in enumerate(_TO_TWELVE.split())}
 _COUNTED = r"(?P<number>\d+(?:[.,]\d+)*|\b(?:" + "|".join(_NUMBERS) + r")\b)"
 _MONTHS = "january february march april may june july august september october november december"
 _DATE = re.compile(
@@ -62,7 +59,8 @@ _SPAN = re.compile(
 _COUNT = re.compile(rf"{_COUNTED} (?P<noun>[^\W\d_]+)", re.IGNORECASE)
 _HOURS: Final = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0}
 _FREE = re.compile(
-    r"\b(?:free of charge|free of cost|costs? nothing|(?:is|are) (?:always )?free\b(?! (?:to|until)))",
+    r"\b(?:free of charge|free of cost|costs? nothing"
+    r"|(?:is|are) (?:always )?free\b(?! (?:to|until)))",
     re.IGNORECASE,
 )
 

@@ -126,6 +126,29 @@ def kb_search(
         print(f"       {' '.join(hit['text'].split())[:160]}…")
 
 
+@kb.command("conflicts")
+def kb_conflicts(
+    document_id: Annotated[str | None, typer.Argument(help="Its newest revision.")] = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Where documents contradict or repeat what is published."""
+    settings = load_settings(data_dir=data_dir)
+    found = asyncio.run(result(settings, "kb_conflicts", document_id=document_id))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    excuses = {"other_period": "never in force together", "staff_only": "one is for staff"}
+    for one in found:
+        note = f"  (none: {excuses[one['excuse']]})" if one["excuse"] else ""
+        print(f"{one['kind']}{note}")
+        for side in (one["mine"], one["theirs"]):
+            where = " — ".join(part for part in (side["title"], side["section"]) if part)
+            print(f"  {where} ({side['document_id']}, revision {side['revision']})")
+            print(f"      “{' '.join(side['quote'].split())}”")
+    print(f"{sum(one['excuse'] is None for one in found)} found.")
+
+
 @kb.command("publish")
 def kb_publish(document_id: str, data_dir: DataDir = None) -> None:
     """Show the latest revision of a document to customers."""

@@ -21,6 +21,7 @@ from agent.domain import new_id
 from agent.errors import EngineBusy, InvalidRequest
 from agent.generation.requests import Priority
 from agent.policy.premises import premise_of
+from knowledge_base.conflicts import Conflict, Side
 from knowledge_base.index import shared_words
 from knowledge_base.library import Library
 from knowledge_base.model import Hit
@@ -112,6 +113,33 @@ def explained(query: str, hits: Sequence[Hit]) -> list[dict[str, Any]]:
     return [
         _explained(query, hit, _fate(hit, at, judged, near=near)) for at, hit in enumerate(hits)
     ]
+
+
+def told_conflict(one: Conflict) -> dict[str, Any]:
+    """A conflict's two sides with their quotes; `marks` are places in the quote."""
+    return {
+        "kind": one.kind,
+        "about": one.about,
+        "alike": one.alike,
+        "excuse": one.excuse,
+        "mine": _told_side(one.mine),
+        "theirs": _told_side(one.theirs),
+    }
+
+
+def _told_side(side: Side) -> dict[str, Any]:
+    passage = side.passage
+    return {
+        "document_id": passage.document_id,
+        "revision": passage.revision,
+        "title": passage.title,
+        "section": passage.section,
+        "audience": passage.audience,
+        "effective_from": passage.effective_from and passage.effective_from.isoformat(),
+        "effective_to": passage.effective_to and passage.effective_to.isoformat(),
+        "quote": side.text,
+        "marks": [list(mark) for mark in side.marks],
+    }
 
 
 def _fate(hit: Hit, at: int, judged: set[str], *, near: bool) -> str:

@@ -4,18 +4,19 @@ Owns the HTTP shape of each call. Refuses to know how a passage is found or a re
 Invariant: nothing here changes or keeps anything.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from pydantic import Field
 
 from agent.conversation import trying
 from agent.conversation.question import Question
 from agent.conversation.reply import ReplyDone, ReplyText
-from agent.conversation.trying import Over, moment_of
+from agent.conversation.trying import Over, moment_of, told_conflict
 from agent.domain import Message
 from agent.errors import FrontdeskError
 from agent.http import sse
@@ -28,6 +29,7 @@ from knowledge_base.errors import KnowledgeError
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"], dependencies=[Depends(admin)])
 
 _PASSAGES: Final = 8
+_CONFLICTS: Final = 100
 At = Annotated[str, Field(min_length=1, max_length=40)]
 Parts = AsyncGenerator[ReplyText | ReplyDone]
 
@@ -83,6 +85,18 @@ async def preview(
         pump = sse.Pump(parts, closing=request.app.state.closing, silence_s=sse.HEARTBEAT_S)
         return sse.EventStream(_frames(question, pump), pump)
     return await while_connected(request, _whole(question, parts))
+
+
+@router.get("/documents/{document_id}/revisions/{number}/conflicts")
+async def revision_conflicts(
+    services: ServicesDep,
+    document_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")],
+    number: Annotated[int, Path(ge=1, le=2**31 - 1)],
+) -> dict[str, Any]:
+    """What the revision says otherwise than what is published, or once more; with an `excuse` it
+    is none after all."""
+    found = await asyncio.to_thread(services.library.conflicts, document_id, number)
+    return {"items": [told_conflict(one) for one in found[:_CONFLICTS]], "next": None}
 
 
 def _over(services: Services, body: SearchIn | PreviewIn) -> Over:
