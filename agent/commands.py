@@ -34,6 +34,7 @@ from agent.storage.gates import OPEN
 from agent.storage.people import UserRole
 from agent.storage.records import PROGRAM, Records
 from agent.weights.store import Weights, resolve, set_active
+from knowledge_base.differences import difference
 from knowledge_base.library import Library
 
 Line = dict[str, Any]
@@ -155,14 +156,37 @@ async def kb_conflicts(library: Library, document_id: str | None = None) -> Asyn
     yield {"result": [trying.told_conflict(one) for one in found]}
 
 
-async def kb_publish(library: Library, document_id: str) -> AsyncIterator[Line]:
-    await asyncio.to_thread(library.publish, document_id)
+async def kb_publish(
+    library: Library, document_id: str, revision: int | None = None
+) -> AsyncIterator[Line]:
+    await asyncio.to_thread(library.publish, document_id, revision)
     yield {"result": await _summary(library, document_id)}
 
 
 async def kb_rollback(library: Library, document_id: str, revision: int) -> AsyncIterator[Line]:
     await asyncio.to_thread(library.rollback, document_id, revision)
     yield {"result": await _summary(library, document_id)}
+
+
+async def kb_retire(library: Library, document_id: str) -> AsyncIterator[Line]:
+    await asyncio.to_thread(library.retire, document_id)
+    yield {"result": await _summary(library, document_id)}
+
+
+async def kb_revisions(library: Library, document_id: str) -> AsyncIterator[Line]:
+    """Newest first, without their texts."""
+    revisions = await asyncio.to_thread(library.revisions, document_id)
+    lines = [_plain(one) for one in reversed(revisions)]
+    yield {"result": [{k: v for k, v in line.items() if k != "text"} for line in lines]}
+
+
+async def kb_diff(library: Library, document_id: str, old: int, new: int) -> AsyncIterator[Line]:
+    def compare() -> str:
+        before, after = (library.revision(document_id, number) for number in (old, new))
+        names = f"revision {old}: {before.title}", f"revision {new}: {after.title}"
+        return difference(before.text, after.text, names).unified
+
+    yield {"result": await asyncio.to_thread(compare)}
 
 
 async def kb_rebuild(library: Library) -> AsyncIterator[Line]:
@@ -277,6 +301,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "kb_conflicts": Command("library", kb_conflicts),
     "kb_publish": Command("library", kb_publish),
     "kb_rollback": Command("library", kb_rollback),
+    "kb_retire": Command("library", kb_retire),
+    "kb_revisions": Command("library", kb_revisions),
+    "kb_diff": Command("library", kb_diff),
     "kb_rebuild": Command("library", kb_rebuild),
     "kb_try": Command("gate", kb_try),
     "gaps_list": Command("records", gaps_list),

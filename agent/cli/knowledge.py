@@ -150,11 +150,47 @@ def kb_conflicts(
 
 
 @kb.command("publish")
-def kb_publish(document_id: str, data_dir: DataDir = None) -> None:
-    """Show the latest revision of a document to customers."""
-    _report(
-        asyncio.run(result(load_settings(data_dir=data_dir), "kb_publish", document_id=document_id))
-    )
+def kb_publish(
+    document_id: str,
+    revision: Annotated[int | None, typer.Option(min=1, help="Else the latest one.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a revision of a document to customers."""
+    arguments = {"document_id": document_id, "revision": revision}
+    _report(asyncio.run(result(load_settings(data_dir=data_dir), "kb_publish", **arguments)))
+
+
+@kb.command("retire")
+def kb_retire(document_id: str, data_dir: DataDir = None) -> None:
+    """Show a document no more; publishing brings it back."""
+    settings = load_settings(data_dir=data_dir)
+    _report(asyncio.run(result(settings, "kb_retire", document_id=document_id)))
+
+
+@kb.command("revisions")
+def kb_revisions(document_id: str, as_json: Json = False, data_dir: DataDir = None) -> None:
+    """The revisions of a document, newest first."""
+    settings = load_settings(data_dir=data_dir)
+    found = asyncio.run(result(settings, "kb_revisions", document_id=document_id))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for one in found:
+        said = "  ".join(one[name] for name in ("author", "note") if one[name])
+        print(f"r{one['number']:<4} {one['status']:<9} {one['created_at'][:16]}  {said}".rstrip())
+
+
+@kb.command("diff")
+def kb_diff(
+    document_id: str,
+    old: Annotated[int, typer.Argument(metavar="FROM", min=1)],
+    new: Annotated[int, typer.Argument(metavar="TO", min=1)],
+    data_dir: DataDir = None,
+) -> None:
+    """What changed in the text from one revision to another, as a unified diff."""
+    arguments = {"document_id": document_id, "old": old, "new": new}
+    unified = asyncio.run(result(load_settings(data_dir=data_dir), "kb_diff", **arguments))
+    print(unified or "The texts are the same.", end="" if unified else "\n")
 
 
 @kb.command("try")

@@ -37,7 +37,7 @@ def admin(staffed: Product, browser: Browser) -> Iterator[Page]:
     with browser.new_context(viewport=WIDE, locale="en-GB") as context:
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{staffed.url}/admin")
+        page.goto(f"{staffed.url}/admin#people")
         sign_in(page)
         page.get_by_role("heading", name="People").wait_for()
         yield page
@@ -164,7 +164,7 @@ def looked_at(
 ) -> Iterator[Page]:
     with browser.new_context(viewport=request.param, color_scheme=scheme) as context:
         page = context.new_page()
-        page.goto(f"{staffed.url}/admin")
+        page.goto(f"{staffed.url}/admin#people")
         yield page
 
 

@@ -49,13 +49,14 @@ def test_an_admin_comes_in_invites_a_colleague_and_the_colleague_comes_in(
     button = visitor.get_by_role("link", name="Sign in with 127.0.0.1")
     expect(visitor.get_by_label("Password")).to_have_count(0)
     button.click()
-    expect(visitor.get_by_role("heading", name="People")).to_be_visible()
+    expect(visitor.get_by_role("heading", name="Documents")).to_be_visible()
     assert visitor.url == f"{product.url}/admin"
     visitor.locator("#me").click()
     expect(visitor.get_by_text("This one")).to_be_visible()
     expect(visitor.get_by_label("Old password")).to_have_count(0)
     visitor.keyboard.press("Escape")
 
+    visitor.get_by_role("link", name="People").click()
     visitor.get_by_role("button", name="Invite somebody").click()
     visitor.get_by_label("E-mail address").fill("ann@elsewhere.example")
     visitor.get_by_role("button", name="Invite", exact=True).click()

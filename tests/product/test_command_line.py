@@ -87,6 +87,16 @@ def test_documents_go_in_and_are_found_while_the_server_runs(
     assert (sauna["revision"], sauna["status"], sauna["title"]) == (3, "published", "Sauna")
     assert product.command("kb", "rebuild").returncode == 0
 
+    revisions = json.loads(product.command("kb", "revisions", document, "--json").stdout)
+    assert [one["number"] for one in revisions] == [3, 2, 1]
+    changed = product.command("kb", "diff", document, "2", "3").stdout
+    assert "-The sauna on the roof is closed." in changed
+    assert "+The sauna on the roof may be used" in changed
+    assert "retired" in product.command("kb", "retire", document).stdout
+    shown = product.command("kb", "publish", document, "--revision", "2")
+    assert "revision 2 is published" in shown.stdout
+    assert product.command("kb", "publish", document, "--revision", "9").returncode == 1
+
 
 def test_a_source_follows_its_folder_while_the_server_runs(
     product: Product, tmp_path: Path

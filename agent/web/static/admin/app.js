@@ -1,10 +1,12 @@
 /**
- * Owns how the admin page begins and which section is open; the address says which (#people).
+ * Owns how the admin page begins and which section is open; the address says which (#people), and a
+ * section's own part of it follows after a slash (#documents/ID).
  * Refuses to know what is in a section.
  * Invariant: without an admin's session no section is asked for anything.
  *
- * A section is a module with an `id` (what stands behind the #), a `title`, and `open(panel, page)`,
- * which fills the empty panel; `page` has the `session` for its calls and `say(text)` for screen readers.
+ * A section is a module with an `id` (what stands behind the #), a `title`, the `group` of the side bar
+ * that it stands in, and `open(panel, page, path)`, which fills the empty panel; `page` has the `session`
+ * for its calls and `say(text)` for screen readers; `path` is what follows in the address, in parts.
  */
 
 import { h, icon } from '../shared/dom.js';
@@ -13,6 +15,7 @@ import { account } from '../shared/staff/account.js';
 import { Session } from '../shared/staff/session.js';
 import { SignIn } from '../shared/staff/sign-in.js';
 import * as audit from './audit.js';
+import * as documents from './documents.js';
 import * as drafts from './drafts.js';
 import * as golden from './golden.js';
 import * as keys from './keys.js';
@@ -20,32 +23,43 @@ import * as people from './people.js';
 import * as widget from './widget.js';
 import * as words from './words.js';
 
-const SECTIONS = [widget, words, drafts, golden, people, keys, audit];
+const SECTIONS = [
+  documents, drafts, golden,
+  widget, words, people, keys, audit,
+];
+const GROUPS = ['Knowledge', 'Customers', 'Settings'];
 
 const find = (id) => document.getElementById(id);
 const session = new Session();
 const signIn = new SignIn(session, {
-  title: 'Sign in to the admin page', purpose: 'Who may do what, and who did what.', page: 'admin',
+  title: 'Sign in to the admin page', purpose: 'What the AI knows, and who may do what.', page: 'admin',
 });
 const page = { session, say: (text) => { find('announcer').textContent = text; } };
 
-const links = SECTIONS.map(({ id, title }) => h('a', { href: `#${id}` }, title));
-find('tabs').append(...links);
+const links = new Map(SECTIONS.map((section) => [section, h('a', { href: `#${section.id}` }, section.title)]));
+find('sections').append(...GROUPS.map((name) => {
+  const own = SECTIONS.filter(({ group }) => group === name);
+  return own.length > 0 && h('div', { class: 'sections' },
+    h('p', { id: `group-${name}` }, name),
+    h('ul', { 'aria-labelledby': `group-${name}` }, own.map((section) => h('li', {}, links.get(section)))));
+}).filter(Boolean));
 find('bar').querySelector('.mark').append(icon(ICONS.spark));
 
 /** Each opening has a panel of its own, so that a late answer fills none but its own. */
 async function open() {
   if (session.me?.role !== 'admin') return;
-  const at = Math.max(0, SECTIONS.findIndex(({ id }) => `#${id}` === location.hash));
-  links.forEach((link, n) => {
-    if (n === at) link.setAttribute('aria-current', 'page');
+  const [id, ...path] = location.hash.slice(1).split('/');
+  const section = SECTIONS.find((one) => one.id === id) ?? SECTIONS[0];
+  for (const [one, link] of links) {
+    if (one === section) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
-  });
-  document.title = `${SECTIONS[at].title} · Admin`;
-  const panel = h('section', { 'aria-label': SECTIONS[at].title });
+  }
+  links.get(section).scrollIntoView({ block: 'nearest', inline: 'center' });
+  document.title = `${section.title} · Admin`;
+  const panel = h('section', { 'aria-label': section.title });
   find('panel').replaceChildren(panel);
   try {
-    await SECTIONS[at].open(panel, page);
+    await section.open(panel, page, section.id === id ? path : []);
   } catch (error) {
     panel.replaceChildren(h('p', { class: 'error', role: 'alert' }, error.message));
   }
@@ -54,7 +68,7 @@ async function open() {
 function show() {
   const { me } = session;
   find('admin').hidden = me == null;
-  find('tabs').hidden = me?.role !== 'admin';
+  find('sections').hidden = me?.role !== 'admin';
   find('panel').replaceChildren();
   if (me && me.role !== 'admin') {
     find('panel').append(h('div', { class: 'nothing' },
@@ -69,7 +83,8 @@ session.addEventListener('entered', show);
 session.addEventListener('left', show);
 addEventListener('hashchange', async () => {
   await open();
-  find('panel').focus();
+  scrollTo(0, 0);
+  find('panel').focus({ preventScroll: true });
 });
 find('sign-out').addEventListener('click', () => session.signOut());
 account(find('me'), session);

@@ -10,6 +10,7 @@ import { empty, head, table } from './parts.js';
 
 export const id = 'audit';
 export const title = 'Audit';
+export const group = 'Settings';
 
 const GROUPS = [['', 'Everything'], ['account.', 'Sign-ins'], ['admin.', 'Admin changes'], ['staff.', 'Conversations']];
 const WORDS = {

@@ -10,6 +10,7 @@ import { empty, everything, head, table } from './parts.js';
 
 export const id = 'keys';
 export const title = 'API keys';
+export const group = 'Settings';
 
 const KEYS = '/api/v1/admin/keys';
 const PROGRAMS = [

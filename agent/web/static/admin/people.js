@@ -10,6 +10,7 @@ import { everything, head, table } from './parts.js';
 
 export const id = 'people';
 export const title = 'People';
+export const group = 'Settings';
 
 const USERS = '/api/v1/admin/users';
 const ROLES = [

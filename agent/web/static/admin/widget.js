@@ -12,6 +12,7 @@ import { head } from './parts.js';
 
 export const id = 'widget';
 export const title = 'Widget';
+export const group = 'Settings';
 
 const SETTINGS = '/api/v1/admin/widget';
 const OWN_COLOUR = '#14565c';

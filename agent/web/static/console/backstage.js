@@ -62,6 +62,11 @@ export class Backstage extends EventTarget {
     return (await this.#session.get(`${BASE}/conversations/${id}/earlier`)).items;
   }
 
+  /** A revision as it was cited, whatever is published since. */
+  revision(documentId, number) {
+    return this.#session.get(`${BASE}/documents/${encodeURIComponent(documentId)}/revisions/${number}`);
+  }
+
   overview() {
     return this.#session.get(`${BASE}/overview`);
   }

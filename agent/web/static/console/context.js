@@ -43,13 +43,14 @@ export class Context {
     const { items } = this.#earlier;
     const cited = sources(open.messages);
     const insert = (words) => this.#insert(words);
+    const read = (id, revision) => this.#backstage.revision(id, revision);
     const { people } = this.#backstage;
     arrange(this.#root, [
       this.#part('back', [], () => h('button', { type: 'button', class: 'plain-text back', onclick: () => showPane('thread') }, '‹ Back')),
-      open.card && this.#part('card', [open.id, open.card], () => part('Why a person is needed', card(open.card, insert))),
+      open.card && this.#part('card', [open.id, open.card], () => part('Why a person is needed', card(open.card, insert, read))),
       this.#part('handling', [open.id, open.assignee, open.priority, open.labels, people], () => part('Handling', this.#handling(open))),
       this.#part('customer', [open.id, open.identity], () => part('Customer', customer(open))),
-      cited.length > 0 && this.#part('cited', [open.id, cited], () => part('What the AI answered from', cited.map((one) => source(one, insert)))),
+      cited.length > 0 && this.#part('cited', [open.id, cited], () => part('What the AI answered from', cited.map((one) => source(one, insert, read)))),
       this.#part('policies', [], () => this.#policies),
       items.length > 0 && this.#part('earlier', [open.id, items], () => part('Earlier conversations', this.#links(items))),
     ].filter(Boolean));
@@ -152,7 +153,7 @@ function part(title, ...content) {
   return h('section', {}, h('h2', { class: 'title' }, title), content);
 }
 
-function card(given, insert) {
+function card(given, insert, read) {
   const { reason, summary, intent, open_questions: questions, sentiment, tried, citations, suggested_reply: reply } = given;
   const list = (items) => h('ul', {}, items.map((one) => h('li', {}, one)));
   return [
@@ -162,7 +163,7 @@ function card(given, insert) {
     intent && [h('h3', { class: 'minor' }, 'What the customer wants'), h('p', {}, intent)],
     questions.length > 0 && [h('h3', { class: 'minor' }, 'Not answered yet'), list(questions)],
     tried.length > 0 && [h('h3', { class: 'minor' }, 'What was tried'), list(tried)],
-    citations.length > 0 && [h('h3', { class: 'minor' }, 'Policies that matter'), ...citations.map((one) => source(one, insert))],
+    citations.length > 0 && [h('h3', { class: 'minor' }, 'Policies that matter'), ...citations.map((one) => source(one, insert, read))],
     reply && [h('h3', { class: 'minor' }, 'Suggested reply'), h('blockquote', {}, reply),
       h('button', { type: 'button', class: 'plain-text', onclick: () => insert(reply) }, 'Use this reply')],
   ];

@@ -8,6 +8,7 @@ import { Api, ApiError, errorFrom } from '../api.js';
 import { EventParser } from '../events.js';
 
 const STREAM_MS = 180_000;
+const UPLOAD_MS = 300_000;
 
 /** Events: "entered", "left". */
 export class Session extends EventTarget {
@@ -68,12 +69,13 @@ export class Session extends EventTarget {
     return this.#asking(this.#api.request('PATCH', path, { body }));
   }
 
-  put(path, body) {
-    return this.#asking(this.#api.request('PUT', path, { body }));
-  }
-
   delete(path) {
     return this.#asking(this.#api.delete(path));
+  }
+
+  /** Posts a form with a file; `onProgress(part)` hears how much of it has gone, from 0 to 1. */
+  upload(path, form, { onProgress = () => {}, signal } = {}) {
+    return this.#asking(sent(path, form, this.#csrf, onProgress, signal));
   }
 
   /** Posts, and hands on each event of the answer as it comes, until its end or `signal`. */
@@ -111,6 +113,31 @@ export class Session extends EventTarget {
     this.#csrf = csrf;
     this.dispatchEvent(new Event('entered'));
   }
+}
+
+/** `fetch` tells nothing of how far a body has gone. */
+function sent(path, form, csrf, onProgress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', path);
+    request.timeout = UPLOAD_MS;
+    request.setRequestHeader('accept', 'application/json');
+    request.setRequestHeader('x-csrf-token', csrf);
+    const lost = (title) => () => reject(new ApiError({ code: 'network', title }));
+    request.upload.addEventListener('progress', (event) => event.lengthComputable && onProgress(event.loaded / event.total));
+    request.addEventListener('load', async () => {
+      const response = new Response(request.responseText, {
+        status: request.status, headers: { 'content-type': request.getResponseHeader('content-type') ?? '' },
+      });
+      if (response.ok) resolve(JSON.parse(request.responseText));
+      else reject(await errorFrom(response));
+    });
+    request.addEventListener('error', lost('The connection was lost'));
+    request.addEventListener('timeout', lost('No answer in time'));
+    request.addEventListener('abort', lost('Stopped'));
+    signal?.addEventListener('abort', () => request.abort());
+    request.send(form);
+  });
 }
 
 async function* pieces(body) {
