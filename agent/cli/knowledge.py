@@ -262,8 +262,15 @@ def gaps_list(as_json: Json = False, data_dir: DataDir = None) -> None:
         print(json.dumps(found, ensure_ascii=False))
         return
     for gap in found:
-        asked = f"{gap['customers']} customers, {gap['questions']} questions"
-        print(f"{gap['id']}  {gap['state']:<9} {gap['name']}  ({asked})")
+        customers, questions = (
+            _count(gap["customers"], "customer"),
+            _count(gap["questions"], "question"),
+        )
+        print(f"{gap['id']}  {gap['state']:<9} {gap['name']}  ({customers}, {questions})")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def _report(document: dict[str, Any]) -> None:

@@ -1,14 +1,16 @@
 """What nobody answers becomes a gap, and a publication that answers it closes it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.cli import app
 from tests.api.conftest import Chat
+from tests.gaps.conftest import PARKING, answered, words
 from tests.handoff.conftest import Colleague, Opened, Stage, eventually
-
-PARKING = "# Parking\n\nGuests park their car for free in the yard behind the house."
 
 
 @pytest.fixture(scope="module")
@@ -19,20 +21,7 @@ def stage(staged: Opened) -> Iterator[Stage]:
 
 @pytest.fixture(autouse=True)
 def a_model_that_reads(stage: Stage) -> None:
-    """It says yes to what is about cars, and writes what it is told."""
-
-    def reply(prompt: str) -> str:
-        if "You name what customers" in prompt:
-            return '{"name": "Parking a car"}'
-        if "You write one short help article" in prompt:
-            return "Guests park for free in the yard. The yard has 40 places."
-        if "YES or NO" in prompt:
-            return "YES" if "behind the house" in prompt or "The sauna" in prompt else "NO"
-        if "The sauna" in prompt:
-            return "The sauna is open until 22:00."
-        return "You park your car for free in the yard behind the house."
-
-    stage.script.reply = reply  # type: ignore[method-assign]
+    stage.script.reply = words  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -42,7 +31,7 @@ def boss(stage: Stage) -> Colleague:
 
 def refused(stage: Stage, question: str, **customer: Any) -> Chat:
     chat = stage.chat(**customer)
-    assert chat.answer(question)["data"]["message"]["outcome"] == "refused"
+    assert answered(stage, chat, question)["outcome"] == "refused"
     return chat
 
 
@@ -69,7 +58,7 @@ def call(boss: Colleague, gap: dict[str, Any], verb: str, body: Any = None) -> d
 def test_from_two_refusals_to_a_closed_gap_and_open_again(stage: Stage, boss: Colleague) -> None:
     first = refused(stage, "Where can I park my car?")
     second = refused(stage, "Is there a place to park the car?")
-    second.answer("Where do I park our car?")
+    answered(stage, second, "Where do I park our car?")
     refused(stage, "Do you sell vegan ice cream?")
 
     gap = gap_about(boss, "park")
@@ -151,7 +140,7 @@ def test_what_staff_reported_and_customers_disliked_counts(stage: Stage, boss: C
     text = "# Sauna\n\nThe sauna is open until 22:00."
     library.add_text(source="t", key="sauna.md", text=text, publish=True)
     chat = stage.chat()
-    reply = chat.answer("Until when is the sauna open?")["data"]["message"]
+    reply = answered(stage, chat, "Until when is the sauna open?")
     assert reply["outcome"] == "answered"
     assert not [g for g in listed(boss) if "sauna" in str(g["examples"])]
     chat.post(f"messages/{reply['id']}/feedback", {"rating": "down"})
@@ -186,6 +175,16 @@ def test_erasure_takes_everything_of_a_customer(stage: Stage, boss: Colleague) -
     left = boss.client.get(f"/api/v1/admin/gaps/{gap['id']}").json()
     assert (left["customers"], left["questions"], len(left["proof"])) == (1, 1, 1)
     assert "Zauberfloete" not in str(left)
+
+
+def test_the_command_line_lists_what_the_page_lists(stage: Stage, boss: Colleague) -> None:
+    refused(stage, "May I bring my parrot?")
+    whole = [one["id"] for one in listed(boss)]
+    folder = str(stage.product.services.settings.data_dir)
+    found = CliRunner().invoke(app, ["gaps", "list", "--json", "--data-dir", folder])
+    assert [one["id"] for one in json.loads(found.stdout)] == whole
+    told = CliRunner().invoke(app, ["gaps", "list", "--data-dir", folder])
+    assert "(1 customer, 1 question)" in told.stdout
 
 
 def test_staff_see_no_gaps_and_unknown_ones_are_not_found(stage: Stage, boss: Colleague) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from agent.storage.archive import archive_one
 from tests.api.conftest import Chat
+from tests.gaps.conftest import answered
 from tests.handoff.conftest import Colleague, Opened, Stage
 
 OLD = (
@@ -49,7 +50,7 @@ def told(stage: Stage, words: str = "", **body: Any) -> tuple[Chat, dict[str, An
     if words:
         stage.script.answer = words
     chat = stage.chat(**body)
-    reply = chat.answer("What is the fee for a dog?")["data"]["message"]
+    reply = answered(stage, chat, "What is the fee for a dog?")
     assert reply["outcome"] == "answered", reply
     return chat, reply
 
@@ -151,7 +152,7 @@ def test_german_customers_are_written_to_in_german_and_dates_narrow_the_list(
 ) -> None:
     stage.script.answer = "Die Gebühr beträgt 17 Euro."
     chat = stage.chat(locale="de")
-    reply = chat.answer("Was kostet es, wenn ich einen Hund mitbringe?")["data"]["message"]
+    reply = answered(stage, chat, "Was kostet es, wenn ich einen Hund mitbringe?")
     assert reply["outcome"] == "answered", reply
     correct(stage, OLD.replace("17", "22"))
     item = of(recalled(boss, dogs), reply)

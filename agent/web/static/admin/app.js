@@ -17,6 +17,7 @@ import { SignIn } from '../shared/staff/sign-in.js';
 import * as audit from './audit.js';
 import * as documents from './documents.js';
 import * as drafts from './drafts.js';
+import * as gaps from './gaps.js';
 import * as golden from './golden.js';
 import * as keys from './keys.js';
 import * as people from './people.js';
@@ -24,7 +25,7 @@ import * as widget from './widget.js';
 import * as words from './words.js';
 
 const SECTIONS = [
-  documents, drafts, golden,
+  documents, drafts, golden, gaps,
   widget, words, people, keys, audit,
 ];
 const GROUPS = ['Knowledge', 'Customers', 'Settings'];

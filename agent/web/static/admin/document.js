@@ -16,6 +16,7 @@ import { edit } from './editor.js';
 import { gatePanel } from './gate.js';
 import { everything } from './parts.js';
 import { passages } from './passages.js';
+import { recallPanel } from './recall.js';
 import { dropping, formOf, understood } from './uploads.js';
 
 /**
@@ -24,7 +25,7 @@ import { dropping, formOf, understood } from './uploads.js';
  * customers are not answered from, the second below every revision.
  */
 const BEFORE_PUBLISHING = [gatePanel];
-const BELOW = [];
+const BELOW = [recallPanel];
 
 const SHOWN = 200_000; // characters: more would stop the page
 
