@@ -29,6 +29,7 @@ from agent.http.routes import (
     openai,
     pages,
     sessions,
+    sources,
     staff,
     trying,
     widget,
@@ -52,7 +53,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.closing = asyncio.Event()
     app.state.documents_writing = asyncio.Lock()
     errors.install(app)
-    people = (sessions, oidc, staff, admin, documents, gate, golden, backstage)
+    people = (sessions, oidc, staff, admin, documents, sources, gate, golden, backstage)
     knowing = (analytics, words, trying, gaps)
     for routes in (conversations, *people, *knowing, widget, chatwoot, openai, health, pages):
         app.include_router(routes.router)

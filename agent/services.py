@@ -33,6 +33,7 @@ from agent.generation.requests import Engine
 from agent.integrations.chatwoot import Chatwoot
 from agent.integrations.configured import chatwoot_of, given_secrets, webhooks_of
 from agent.integrations.outbox import Outbox, Receiver
+from agent.integrations.sources import Sources
 from agent.outcomes.outcomes import Outcomes
 from agent.policy.hours import working_hours
 from agent.prompting import Prompts
@@ -72,6 +73,7 @@ class Services:
     warmer: Warmer
     outcomes: Outcomes
     gate: Gate
+    sources: Sources
 
     async def use_words(self) -> None:
         """Say and write from now on as the admins word it."""
@@ -90,16 +92,13 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """The whole product. `settings.redis_url` has to be set: whoever runs us starts the server."""
-    if settings.redis_url is None:
-        raise SetupError(
-            "Set FRONTDESK_REDIS_URL, or start with `frontdesk run`, which brings a server."
-        )
+    redis_url = _redis_url(settings)
     async with (
         _open_records(settings) as records,
         open_answering(settings, records) as answering,
-        _open_presence(settings.redis_url) as presence,
-        _open_attendance(settings.redis_url) as attendance,
-        _open_store(settings.redis_url, records) as (store, broadcaster),
+        _open_presence(redis_url) as presence,
+        _open_attendance(redis_url) as attendance,
+        _open_store(redis_url, records) as (store, broadcaster),
     ):
         webhooks, chatwoot = webhooks_of(settings), chatwoot_of(settings, records.chatwoot)
         receivers: list[Receiver] = [webhooks, *([] if chatwoot is None else [chatwoot])]
@@ -111,6 +110,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         gaps = Gaps(records, store, answering.knowledge.embeddings, answering.answerer)
         outcomes = _outcomes(settings, answering, store, records)
         gate = gate_of(settings, records, answering)
+        sources = _sources(settings, answering)
         work = [
             gate.run(),
             _archive_now_and_then(store, records, settings),
@@ -119,6 +119,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             Outbox(receivers, store, records.webhooks).run(),
             Abandoned(attendance, desk.listing, conversations).run(),
             outcomes.run(),
+            sources.run(),
             *([warmer.run()] if settings.warm else []),
             *([gaps.run()] if settings.gaps else []),
         ]
@@ -146,7 +147,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 warmer=warmer,
                 outcomes=outcomes,
                 gate=gate,
+                sources=sources,
             )
+
+
+def _redis_url(settings: Settings) -> str:
+    if settings.redis_url is None:
+        raise SetupError(
+            "Set FRONTDESK_REDIS_URL, or start with `frontdesk run`, which brings a server."
+        )
+    return settings.redis_url
+
+
+def _sources(settings: Settings, answering: Answering) -> Sources:
+    return Sources(
+        answering.knowledge.library,
+        settings.source_folders,
+        publish=settings.sources_publish,
+        every_s=settings.sources_seconds,
+    )
 
 
 @asynccontextmanager

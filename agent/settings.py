@@ -168,6 +168,15 @@ class Settings(BaseSettings):
     gpu_layers: int | None = Field(
         None, ge=0, description="The model's layers on a GPU (default: all, if built for one)."
     )
+    sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Folders or Git checkouts that documents are kept in step with, "
+        "comma-separated: policies=/srv/policies.",
+    )
+    sources_publish: bool = Field(
+        False, description="Show their changes to customers at once (default: as drafts)."
+    )
+    sources_seconds: float = Field(60, ge=1, description="Seconds between two looks at them.")
     archive_days: int = Field(
         7, ge=1, description="Idle days after which a conversation moves from Redis to SQL."
     )
@@ -205,6 +214,7 @@ class Settings(BaseSettings):
         "oidc_roles",
         "webhooks",
         "allowed_hosts",
+        "sources",
         mode="before",
     )
     @classmethod
@@ -242,13 +252,32 @@ class Settings(BaseSettings):
                 raise ValueError("use pairs like boss@example.org=admin or @example.org=staff")
         return value
 
+    @field_validator("sources")
+    @classmethod
+    def _folders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            name, is_, folder = one.partition("=")
+            if not is_ or not name.strip() or not Path(folder.strip()).is_absolute():
+                raise ValueError("use pairs like policies=/srv/policies")
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
             raise ValueError("FRONTDESK_OIDC_ISSUER needs _CLIENT_ID and _CLIENT_SECRET beside it")
         if not self.password_sign_in and not self.oidc_issuer:
             raise ValueError("FRONTDESK_PASSWORD_SIGN_IN=0 needs FRONTDESK_OIDC_ISSUER")
+        if self.sources_publish and self.gate == "require":
+            raise ValueError(
+                "FRONTDESK_SOURCES_PUBLISH=1 would publish untried, which FRONTDESK_GATE=require "
+                "forbids: leave one of them out"
+            )
         return self
+
+    @cached_property
+    def source_folders(self) -> dict[str, Path]:
+        pairs = (one.partition("=") for one in self.sources)
+        return {name.strip(): Path(folder.strip()) for name, _, folder in pairs}
 
     @field_validator("time_zone")
     @classmethod

@@ -33,8 +33,8 @@ _DRESSING: list[tuple[re.Pattern[str], _Replacement]] = [
     (re.compile(r"(?mi)^:{3,}[ \t]*\{?([a-z]+)\b.*$"), r"**\1**"),
     (re.compile(r"(?m)^:{3,}[ \t]*$"), ""),
     (
-        re.compile(r"(?m)^([ >]*)\[!(\w+)\][ \t]*$"),
-        lambda match: f"{match[1]}**{match[2].capitalize()}:**",
+        re.compile(r"(?m)^([ >]*)\[!(\w+)\](?:[ \t]*$|[ \t]+(?=\S))"),
+        lambda match: f"{match[1]}**{match[2].capitalize()}:** ",
     ),
 ]
 _DROPPED = ["script", "style", "template", "svg", "iframe", "object", "canvas", "head", "hr"]

@@ -85,6 +85,7 @@ def test_a_title_comes_from_the_first_heading_or_the_file_name(text: str, title:
         ("## Fees {#fees}\n\nNone.", "## Fees\n\nNone."),
         ("- TOC\n{:toc}\n\nText.", "Text."),
         ("> [!NOTE]\n> Ask first.", "> **Note:** Ask first."),
+        ("> [!NOTE] Ask first.", "> **Note:** Ask first."),
         ("::: warning\nAsk first.\n:::", "**warning** Ask first."),
         ("Text <!-- todo\nremove --> goes on.", "Text goes on."),
         ("Open `COM<port>` on <PID number> now.", "Open `COM<port>` on <PID number> now."),
