@@ -1,8 +1,9 @@
 """An engine without weights behind a real socket: it reads its policy aloud, one letter a step."""
 
 import contextlib
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from agent.generation.backend import Chunk
 from agent.generation.engine import EngineSettings, LlamaEngine
@@ -19,8 +20,18 @@ def aloud(prompt: str) -> str:
     return said[-1][:200] if said else "Yes"
 
 
+def amount_of(prompt: str) -> str:
+    """The policy's sentence with an amount of euros for the thing that the customer names."""
+    policy, _, asked = prompt.rpartition("<|im_start|>user")
+    for thing in ("dog", "key", "sauna"):
+        said = re.search(rf"(?m)^.*{thing}.*\d+ euros.*$", policy)
+        if thing in asked and said:
+            return said[0]
+    return "The policy text does not say."
+
+
 @contextlib.contextmanager
-def scripted_engine(step_s: float = 0.0) -> Iterator[str]:
+def scripted_engine(step_s: float = 0.0, reply: Callable[[str], str] = aloud) -> Iterator[str]:
     """Its URL, for FRONTDESK_ENGINE_URL; every step of all its answers takes `step_s`."""
 
     def pace(_chunks: Sequence[Chunk]) -> bool:
@@ -28,7 +39,7 @@ def scripted_engine(step_s: float = 0.0) -> Iterator[str]:
         return True
 
     backend = ScriptedBackend(
-        aloud, context_tokens=400_000, batch_tokens=16_384, before_decode=pace
+        reply, context_tokens=400_000, batch_tokens=16_384, before_decode=pace
     )
     engine = LlamaEngine(
         backend,

@@ -1,7 +1,6 @@
 """The publish gate's runs, with a model that reads its policy aloud and a real library."""
 
 import asyncio
-import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -24,20 +23,11 @@ from agent.storage.records import Records
 from knowledge_base.library import Library
 from knowledge_base.settings import KnowledgeSettings
 from tests.knowledge_base.conftest import HashedTrigrams
+from tests.product.scripted_engine import amount_of
 
 PETS = "# Dogs\n\nThe fee for a dog is 17 euros a night and is paid on arrival."
 KEYS = "# Lost keys\n\nA lost key costs 45 euros and the host brings a new one."
 FEE, KEY = "How much is the fee for a dog?", "What does a lost key cost?"
-
-
-def aloud(prompt: str) -> str:
-    """The sentence of its policy with an amount for what the customer names."""
-    policy, _, asked = prompt.rpartition("<|im_start|>user")
-    for thing in ("dog", "key", "sauna"):
-        said = re.search(rf"(?m)^.*{thing}.*\d+ euros.*$", policy)
-        if thing in asked and said:
-            return said[0]
-    return "The policy text does not say."
 
 
 @dataclass
@@ -118,7 +108,7 @@ async def house(library: Library, records: Records) -> AsyncIterator[House]:
         reached.set()
         return held.wait(60)
 
-    backend = ScriptedBackend(aloud, before_decode=before)
+    backend = ScriptedBackend(amount_of, before_decode=before)
     engine = LlamaEngine(
         backend, name="scripted", sha256="1", settings=EngineSettings(shutdown_grace_s=0.0)
     )

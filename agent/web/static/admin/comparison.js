@@ -41,9 +41,9 @@ function side(title, answer, parts, mark, facts, changed) {
   return h('section', { class: 'side' },
     h('h5', {}, title,
       OUTCOMES[answer.outcome] && h('span', { class: 'tag off' }, OUTCOMES[answer.outcome]),
-      answer.confidence != null && h('span', { class: 'muted sure' }, `${Math.round(answer.confidence * 100)} % sure`)),
+      answer.outcome === 'answered' && answer.confidence != null && h('span', { class: 'muted sure' }, `${Math.round(answer.confidence * 100)} % sure`)),
     h('p', { class: 'said' }, (parts ?? [{ text: answer.text, changed: false }]).map((part) =>
-      part.changed ? h(mark, {}, withFacts(part.text, facts)) : part.text)),
+      part.changed ? [h(mark, {}, withFacts(part.text.trimEnd(), facts)), /\s*$/.exec(part.text)[0]] : part.text)),
     answer.citations.length > 0 && h('ul', { class: 'sources' }, answer.citations.map((one) =>
       h('li', {}, h('details', {},
         h('summary', {}, `[${one.n}] ${[one.title, one.section].filter(Boolean).join(' — ')}, revision ${one.revision}`,

@@ -19,7 +19,7 @@ export async function open(panel, page) {
   const tried = h('div');
   const chosen = () => drafts.filter((_, at) => boxes[at].checked);
   const boxes = drafts.map((one) => h('input', {
-    type: 'checkbox', checked: true, 'aria-label': `Try ${one.title}`, onchange: () => { go.disabled = chosen().length === 0; },
+    type: 'checkbox', checked: true, id: `draft-${one.document_id}`, onchange: () => { go.disabled = chosen().length === 0; },
   }));
   const go = button('Try them together', () => {
     gatePanel(tried, page, {
@@ -33,9 +33,8 @@ export async function open(panel, page) {
       drafts.length > 0 && button('Look again', again, 'plain-text')),
     drafts.length === 0
       ? empty('Nothing waits', 'Every document’s newest revision is what customers are answered from.')
-      : table('Drafts', ['', 'Document', 'Live', 'Draft', 'Changed'], drafts.map((one, at) => [
-        boxes[at],
-        h('strong', {}, one.title),
+      : table('Drafts', ['Document', 'Live', 'Draft', 'Changed'], drafts.map((one, at) => [
+        h('label', { class: 'ticked', htmlFor: boxes[at].id }, boxes[at], h('strong', {}, one.title)),
         one.published == null ? h('span', { class: 'muted' }, 'Not yet') : `Revision ${one.published}`,
         `Revision ${one.revision}`,
         h('span', {}, moment(one.changed_at), one.changed_by && h('span', { class: 'muted' }, ` by ${one.changed_by}`)),
