@@ -21,11 +21,13 @@ import * as gaps from './gaps.js';
 import * as golden from './golden.js';
 import * as keys from './keys.js';
 import * as people from './people.js';
+import * as search from './search.js';
+import * as trying from './try.js';
 import * as widget from './widget.js';
 import * as words from './words.js';
 
 const SECTIONS = [
-  documents, drafts, golden, gaps,
+  documents, drafts, golden, gaps, search, trying,
   widget, words, people, keys, audit,
 ];
 const GROUPS = ['Knowledge', 'Customers', 'Settings'];

@@ -13,6 +13,7 @@ import { button, moment } from '../shared/staff/dialogs.js';
 import { compare } from './compare.js';
 import { DOCUMENTS, days, fileName, standing, steps, times } from './document-parts.js';
 import { edit } from './editor.js';
+import { conflictsPanel } from './conflicts.js';
 import { gatePanel } from './gate.js';
 import { everything } from './parts.js';
 import { passages } from './passages.js';
@@ -24,7 +25,7 @@ import { dropping, formOf, understood } from './uploads.js';
  * (panel, page, {documentId, revision, onPublished}). The first list stands beside a revision that
  * customers are not answered from, the second below every revision.
  */
-const BEFORE_PUBLISHING = [gatePanel];
+const BEFORE_PUBLISHING = [conflictsPanel, gatePanel];
 const BELOW = [recallPanel];
 
 const SHOWN = 200_000; // characters: more would stop the page
