@@ -1,8 +1,11 @@
 """Questions are kept beside their conversations, and go with them."""
 
+import time
+
 import httpx
 import pytest
 
+from agent.storage.asked import Asked
 from tests.api.conftest import Chat, Product
 
 pytestmark = pytest.mark.model
@@ -12,8 +15,7 @@ def test_a_question_is_kept_with_its_answer_and_its_documents(product: Product) 
     with product.client() as client:
         chat = new_chat(client)
         reply = chat.answer("What does a lost key cost?")["data"]["message"]
-        kept = product.services.records.asked.find(reply["id"])
-        assert kept is not None
+        kept = kept_of(product, reply["id"])
         assert kept.question == "What does a lost key cost?"
         assert (kept.answer, kept.outcome) == (reply["content"], "answered")
         assert kept.looked_up
@@ -40,9 +42,16 @@ def test_a_question_is_kept_with_its_answer_and_its_documents(product: Product) 
 def test_a_greeting_is_no_question(product: Product) -> None:
     with product.client() as client:
         reply = new_chat(client).answer("hello")["data"]["message"]
-        kept = product.services.records.asked.find(reply["id"])
-        assert kept is not None
-        assert not kept.looked_up
+        assert not kept_of(product, reply["id"]).looked_up
+
+
+def kept_of(product: Product, message_id: str) -> Asked:
+    """It is written a moment after the customer has the answer."""
+    deadline = time.monotonic() + 20
+    while (kept := product.services.records.asked.find(message_id)) is None:
+        assert time.monotonic() < deadline, "the question was not kept"
+        time.sleep(0.05)
+    return kept
 
 
 def new_chat(client: httpx.Client) -> Chat:
