@@ -6,4 +6,7 @@ the review changes. Knows nothing else.
 
 from typing import Any, Final
 
-MEASURED: Final[dict[str, Any]] = {}
+MEASURED: Final[dict[str, Any]] = {
+    "command": "python -m tests.benchmarks.reviews",
+    "text": "How far it agrees with people was not measured yet.",
+}

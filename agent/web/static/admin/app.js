@@ -20,6 +20,7 @@ import * as drafts from './drafts.js';
 import * as gaps from './gaps.js';
 import * as golden from './golden.js';
 import * as keys from './keys.js';
+import * as outcomes from './outcomes.js';
 import * as people from './people.js';
 import * as search from './search.js';
 import * as trying from './try.js';
@@ -28,7 +29,7 @@ import * as words from './words.js';
 
 const SECTIONS = [
   documents, drafts, golden, gaps, search, trying,
-  widget, words, people, keys, audit,
+  outcomes, widget, words, people, keys, audit,
 ];
 const GROUPS = ['Knowledge', 'Customers', 'Settings'];
 
