@@ -119,13 +119,13 @@ def summary(visits: Sequence[Visit], reviews: Sequence[Review]) -> dict[str, Any
         for one in scored
         if (key := (one.conversation_id, one.number)) in said and one.resolved is not None
     ]
-    doubtful = sorted(scored, key=_lowest)[:WORST]
+    doubtful = sorted((one for one in scored if _lowest(one) < DOUBTFUL), key=_place)[:WORST]
     return {
         "reviewed": len(scored),
         "resolved": _mean([one.resolved for one in scored]),
         "correct": _mean([one.correct for one in scored]),
         "tone": _mean([one.tone for one in scored]),
-        "worst": [one.model_dump() for one in doubtful if _lowest(one) < DOUBTFUL],
+        "worst": [one.model_dump() for one in doubtful],
         "agreement": {
             "measured": MEASURED,
             "customers": {
@@ -138,6 +138,11 @@ def summary(visits: Sequence[Visit], reviews: Sequence[Review]) -> dict[str, Any
 
 def _lowest(one: Review) -> float:
     return min(score for score in (one.resolved, one.correct) if score is not None)
+
+
+def _place(one: Review) -> tuple[float, float]:
+    """By the score that agrees with people first."""
+    return 1.0 if one.correct is None else one.correct, _lowest(one)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

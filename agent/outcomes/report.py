@@ -79,6 +79,7 @@ class Reporter:
             "time_zone": self.settings.time_zone,
             "at": _moment(now),
             **numbers,
+            "gaps": self.records.gaps.still_open(),
             "top_documents": self._top(start, after),
             "costs": costs(
                 prices_of(self.settings),

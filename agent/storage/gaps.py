@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -200,6 +201,12 @@ class GapRecords:
                 if row["id"] in questions
             ]
         return sorted(found, key=_rank)
+
+    def still_open(self) -> int:
+        """How many wait for an answer."""
+        waiting = select(func.count()).where(_gaps.c.state.in_(("open", "drafted")))
+        with self._database.begin() as connection:
+            return connection.scalar(waiting) or 0
 
     def name(self, gap_id: str, name: str, asked_by: frozenset[str]) -> None:
         """Unless one of the questions it was made from was erased meanwhile."""

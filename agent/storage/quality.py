@@ -30,7 +30,7 @@ _reviews: Final = Table(
 
 
 class Review(Noun):
-    """Scores from 0 to 1, the model's own probabilities; None where there was nothing to judge.
+    """Scores from 0 to 1, as `Scores` in agent/outcomes/judging.py; None where nothing was judged.
     `question` is what the customer asked last; `last_at` when the visit was last heard of."""
 
     conversation_id: str

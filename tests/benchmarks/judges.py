@@ -13,16 +13,11 @@ from typing import Any
 import numpy as np
 
 from agent.evaluation.scoring import key_facts, token_f1, token_precision
+from agent.outcomes.judging import supported
 from agent.policy import grounding
 from tests.benchmarks.retrieval import EVAL, _lines
 
 RATED = ("faithfulness", "appropriateness", "completeness")
-
-
-def supported(answer: str, contexts: Sequence[str]) -> float:
-    """The mean share of a sentence's words that the passages have."""
-    said = grounding.sentences(answer)
-    return fmean(grounding.support(one, contexts).share for one in said) if said else 0.0
 
 
 MEASURES: dict[str, Callable[[str, str, list[str]], float | None]] = {

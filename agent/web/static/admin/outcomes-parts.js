@@ -39,28 +39,27 @@ export function costs(found) {
 
 // -- the quality review
 
-const SCORES = { resolved: 'Answered in whole', correct: 'Held by the sources', tone: 'Polite and clear' };
+const SCORES = { correct: 'Held by its sources', resolved: 'Answered in whole', tone: 'Polite and clear' };
 
 export function quality(found) {
   const { reviewed, worst, agreement, ...scores } = found.quality;
   return h('section', { class: 'card', 'aria-label': 'Quality review' },
     h('h3', {}, 'Quality review'),
-    h('p', { class: 'muted' }, 'The model reads conversations that are over, when nobody waits for it, and says yes or no to three questions about its last reply.'),
+    h('p', { class: 'muted' }, 'Conversations that are over are read when nobody waits for the model: how much of the last reply its sources hold, and the model’s own yes or no to two questions.'),
     reviewed === 0
       ? h('p', {}, 'None was reviewed yet: a conversation is read once it is resolved, or silent for a day.')
       : [h('dl', { class: 'scores' }, Object.entries(SCORES).map(([name, label]) => h('div', {},
         h('dt', {}, label), h('dd', {}, scores[name] == null ? '–' : share(scores[name], 1)), h('dd', {}, bar(['line', scores[name] ?? 0]))))),
-      h('p', { class: 'small' }, `The mean chance of a yes, over ${count(reviewed)} conversations.`)],
+      h('p', { class: 'small' }, `Over ${count(reviewed)} conversations: the first is the mean share of a reply’s words that its sources have, the others the mean chance of the model’s yes.`)],
     h('p', { class: 'small muted' }, agrees(agreement)),
     worst.length > 0 && [h('h4', {}, 'To look at first'), h('ul', { class: 'rows' }, worst.map((one) => h('li', {},
       h('a', { href: `/console#${one.conversation_id}` }, one.question || 'A conversation'),
-      h('b', {}, share(Math.min(one.resolved ?? 1, one.correct ?? 1), 1)),
-      h('span', { class: 'hint' }, Object.entries(SCORES).filter(([name]) => one[name] != null && one[name] < 0.5).map(([, label]) => `${label}: no`).join(' · ')))))]);
+      h('span', { class: 'hint' }, Object.entries(SCORES).filter(([name]) => one[name] != null && one[name] < 0.5).map(([name, label]) => `${label}: ${share(one[name], 1)}`).join(' · ')))))]);
 }
 
 /** How far the scores can be believed. */
 function agrees({ measured, customers }) {
   const said = customers.compared
-    ? ` Here it agrees with what the customers themselves said in ${count(customers.agreed)} of ${count(customers.compared)} conversations.` : '';
-  return `${measured.text}${said} It finds conversations to read; it is no measure of a person.`;
+    ? ` Here “Answered in whole” is what the customers themselves said in ${count(customers.agreed)} of ${count(customers.compared)} conversations.` : '';
+  return `${measured.text}${said} Use it to find conversations to read, not to rank people.`;
 }

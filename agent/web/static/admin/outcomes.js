@@ -173,7 +173,8 @@ function handoffs(found) {
     + `${share(found.before.handoffs.conversations, found.before.conversations)} in the period before. One may go there for several reasons.`;
   return card('Why people were called', text, reasons.length
     ? rows(reasons.map(({ reason, times }) => [REASONS[reason] ?? reason, times]), 'handed_off')
-    : h('p', {}, 'Nobody was called.'));
+    : h('p', {}, 'Nobody was called.'),
+  found.gaps > 0 && h('p', { class: 'small muted' }, `${count(found.gaps)} ${found.gaps === 1 ? 'gap is' : 'gaps are'} open now: matters that customers asked about and the policies do not answer.`));
 }
 
 function ratings(found) {
