@@ -72,9 +72,10 @@ def test_a_colleague_is_invited_comes_in_and_is_let_go(
         theirs.get_by_label("New password").fill("my own horse")
         theirs.get_by_role("button", name="Save and sign in").click()
         expect(theirs.locator("#me")).to_have_text("new@tidelark.example")
-        expect(theirs.locator("#to-admin")).to_be_hidden()
-        theirs.goto(f"{staffed.url}/admin")
-        expect(theirs.get_by_role("heading", name="This page is for admins")).to_be_visible()
+        theirs.get_by_role("link", name="Outcomes").click()
+        expect(theirs.get_by_role("heading", name="Outcomes", exact=True)).to_be_visible()
+        expect(theirs.get_by_role("link", name="Outcomes")).to_be_visible()
+        expect(theirs.get_by_role("link", name="People")).to_be_hidden()
 
         admin.get_by_role("button", name="Change new@tidelark.example").click()
         admin.get_by_role("button", name="Deactivate").click()

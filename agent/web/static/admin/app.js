@@ -2,11 +2,12 @@
  * Owns how the admin page begins and which section is open; the address says which (#people), and a
  * section's own part of it follows after a slash (#documents/ID).
  * Refuses to know what is in a section.
- * Invariant: without an admin's session no section is asked for anything.
+ * Invariant: without the session of somebody who may see it no section is asked for anything.
  *
  * A section is a module with an `id` (what stands behind the #), a `title`, the `group` of the side bar
  * that it stands in, and `open(panel, page, path)`, which fills the empty panel; `page` has the `session`
- * for its calls and `say(text)` for screen readers; `path` is what follows in the address, in parts.
+ * for its calls and `say(text)` for screen readers; `path` is what follows in the address, in parts. A
+ * section with the `role` supervisor is open to supervisors too.
  */
 
 import { h, icon } from '../shared/dom.js';
@@ -51,10 +52,12 @@ find('bar').querySelector('.mark').append(icon(ICONS.spark));
 
 /** Each opening has a panel of its own, so that a late answer fills none but its own. */
 async function open() {
-  if (session.me?.role !== 'admin') return;
+  const own = sections();
+  if (own.length === 0) return;
   const [id, ...path] = location.hash.slice(1).split('/');
-  const section = SECTIONS.find((one) => one.id === id) ?? SECTIONS[0];
+  const section = own.find((one) => one.id === id) ?? own[0];
   for (const [one, link] of links) {
+    link.closest('li').hidden = !own.includes(one);
     if (one === section) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
@@ -69,12 +72,20 @@ async function open() {
   }
 }
 
+/** What the person may open: a supervisor the sections that say so (`role`). */
+function sections() {
+  const { me } = session;
+  return SECTIONS.filter(({ role = 'admin' }) => me?.role === 'admin' || me?.role === role);
+}
+
 function show() {
   const { me } = session;
+  const own = sections();
   find('admin').hidden = me == null;
-  find('sections').hidden = me?.role !== 'admin';
+  find('sections').hidden = own.length === 0;
+  for (const group of find('sections').children) group.hidden = !own.some((one) => group.contains(links.get(one)));
   find('panel').replaceChildren();
-  if (me && me.role !== 'admin') {
+  if (me && own.length === 0) {
     find('panel').append(h('div', { class: 'nothing' },
       h('h2', {}, 'This page is for admins'),
       h('p', { class: 'muted' }, 'You are signed in, but your role does not open it. Ask an admin, or go to the console.'),

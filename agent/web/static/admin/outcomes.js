@@ -13,6 +13,7 @@ import { change, count, KINDS, minutes, points, REASONS, seconds, share } from '
 export const id = 'outcomes';
 export const title = 'Outcomes';
 export const group = 'Customers';
+export const role = 'supervisor';
 
 const CALL = '/api/v1/admin/analytics';
 const PERIODS = [['7', 'Last 7 days'], ['30', 'Last 30 days'], ['90', 'Last 90 days'], ['365', 'Last 12 months'], ['own', 'Days of your choice …']];

@@ -77,7 +77,8 @@ const signIn = new SignIn(session, {
 
 function show() {
   find('desk').hidden = session.me == null;
-  find('to-admin').hidden = session.me?.role !== 'admin';
+  find('to-admin').hidden = !['admin', 'supervisor'].includes(session.me?.role);
+  find('to-admin').textContent = session.me?.role === 'supervisor' ? 'Outcomes' : 'Admin';
   for (const id of ['overview-button', 'canned-button']) find(id).hidden = !backstage.supervises;
   if (session.me) route();
 }
