@@ -136,4 +136,4 @@ def _hit(raw: dict[str, Any]) -> Hit:
     passage = raw.pop("passage")
     for name in ("effective_from", "effective_to"):
         passage[name] = date.fromisoformat(passage[name]) if passage[name] else None
-    return Hit(passage=Passage(**passage), **raw)
+    return Hit(passage=Passage(**passage), **(raw | {"parts": tuple(raw["parts"])}))

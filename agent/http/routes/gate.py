@@ -104,7 +104,7 @@ async def run_of(services: ServicesDep, run_id: RunId) -> dict[str, Any]:
     return {**_run(seen), "items": [_item(one) for one in items]}
 
 
-@router.get("/gate/{run_id}/events", response_class=sse.EventStream)
+@router.get("/gate/{run_id}/events", status_code=200, response_class=sse.EventStream)
 async def events(request: Request, services: ServicesDep, run_id: RunId) -> sse.EventStream:
     """`run` whenever it has moved, with the questions answered since the last one; once it is
     published, `warmth`: how much the AI has read. `end` is the last event."""
