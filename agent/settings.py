@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     gate: Literal["off", "advise", "require"] = Field(
         "advise",
         description="Changes are tried on past questions before they go live: off, advise, or "
-        "require (nothing is published untried).",
+        "require (the admin page publishes nothing untried).",
     )
     gate_questions: int = Field(
         40, ge=1, le=500, description="Past questions a change is tried on, beside golden ones."

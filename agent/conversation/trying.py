@@ -150,9 +150,9 @@ def _fate(hit: Hit, at: int, judged: set[str], *, near: bool) -> str:
     return "unused" if judged or at else "stands_out"
 
 
-def _explained(query: str, hit: Hit, fate: str) -> dict[str, Any]:
+def as_found(hit: Hit) -> dict[str, Any]:
+    """A passage that was found, as staff and admins are told of it."""
     passage = hit.passage
-    dense, lexical, subject = (round(part, 4) for part in hit.parts)
     return {
         "document_id": passage.document_id,
         "revision": passage.revision,
@@ -162,6 +162,14 @@ def _explained(query: str, hit: Hit, fate: str) -> dict[str, Any]:
         "audience": passage.audience,
         "url": passage.url,
         "score": round(hit.score, 4),
+    }
+
+
+def _explained(query: str, hit: Hit, fate: str) -> dict[str, Any]:
+    passage = hit.passage
+    dense, lexical, subject = (round(part, 4) for part in hit.parts)
+    return {
+        **as_found(hit),
         "dense": {
             "rank": hit.dense_rank, "cosine": round(hit.dense_similarity, 4), "part": dense,
         },

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from agent.conversation.overview import overview
+from agent.conversation.trying import as_found
 from agent.errors import Forbidden
 from agent.http.dependencies import ServicesDep, StaffDep, signed_in
 from agent.http.schemas import Accepted, Body, Content, Text
@@ -91,24 +92,10 @@ async def delete_canned_reply(
 @router.post("/search")
 async def search(services: ServicesDep, body: SearchIn) -> dict[str, Any]:
     """Passages of the policies, those for staff too."""
-    found: list[Hit] = await asyncio.to_thread(
+    hits: list[Hit] = await asyncio.to_thread(
         services.library.search, body.query, k=body.k, audience="staff"
     )
-    return {"items": [_passage(hit) for hit in found], "next": None}
-
-
-def _passage(hit: Hit) -> dict[str, Any]:
-    passage = hit.passage
-    return {
-        "document_id": passage.document_id,
-        "revision": passage.revision,
-        "title": passage.title,
-        "section": passage.section,
-        "text": passage.text,
-        "audience": passage.audience,
-        "url": passage.url,
-        "score": round(hit.score, 4),
-    }
+    return {"items": [as_found(hit) for hit in hits], "next": None}
 
 
 @router.get("/overview")
